@@ -1,0 +1,54 @@
+//! Time, injected. Nothing else in the product asks the system for it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// The current time: the system's, or one that a test moves by hand.
+#[derive(Debug, Clone, Default)]
+pub struct Clock {
+    fixed: Option<Arc<Mutex<DateTime<Utc>>>>,
+}
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self::default()
+    }
+
+    /// A clock that stands still at `start` until [`Clock::advance`].
+    pub fn fixed(start: DateTime<Utc>) -> Self {
+        Self { fixed: Some(Arc::new(Mutex::new(start))) }
+    }
+
+    /// Now.
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.fixed {
+            #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
+            None => Utc::now(),
+            Some(fixed) => *fixed.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Moves a fixed clock; does nothing to the system's.
+    pub fn advance(&self, by: TimeDelta) {
+        if let Some(fixed) = &self.fixed {
+            *fixed.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        }
+    }
+}
+
+/// The farthest that a platform's clock may run ahead of ours before we use ours instead.
+pub const MAX_AHEAD: TimeDelta = TimeDelta::seconds(5);
+/// The oldest time that a platform may claim; older claims are taken as they are for uploads but never enter windows.
+pub const MAX_BEHIND: TimeDelta = TimeDelta::hours(24);
+
+/// What an item's own timestamp is worth: a claim from the future becomes `received`, a claim older than
+/// [`MAX_BEHIND`] becomes `received − MAX_BEHIND`, all else stands.
+pub fn clamp_occurred(claimed: Option<DateTime<Utc>>, received: DateTime<Utc>) -> DateTime<Utc> {
+    match claimed {
+        Some(at) if at > received + MAX_AHEAD => received,
+        Some(at) => at.max(received - MAX_BEHIND),
+        None => received,
+    }
+}

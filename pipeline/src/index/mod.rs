@@ -1,0 +1,115 @@
+//! The vector index seam: who is similar to whom.
+//!
+//! Semantics that every implementation keeps (`contract.rs` checks them): cosine similarity on unit vectors; a search
+//! sees its own tenant only; an upsert or delete that returned is seen by the next search; scores of two
+//! implementations agree to 1e-4.
+
+pub mod contract;
+pub mod edge;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{error::PipelineError, item::{ProfileId, TenantId}};
+
+/// What a point can be filtered by: strings, numbers, booleans, lists of strings.
+pub type Attributes = BTreeMap<String, serde_json::Value>;
+
+/// One vector with what it can be filtered by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which profile.
+    pub id: ProfileId,
+    /// Unit length.
+    pub vector: Arc<[f32]>,
+    /// Filterable.
+    pub attributes: Attributes,
+}
+
+/// One condition on an attribute. A point that lacks the attribute does not match.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op", deny_unknown_fields)]
+pub enum Condition {
+    /// The attribute (or one member, when it is a list) equals one of `values` (strings, whole numbers or booleans).
+    Any {
+        /// Attribute name.
+        attribute: String,
+        /// Accepted values; at least one.
+        values: Vec<serde_json::Value>,
+    },
+    /// The attribute equals none of `values`; a point without the attribute does match.
+    None {
+        /// Attribute name.
+        attribute: String,
+        /// Refused values.
+        values: Vec<serde_json::Value>,
+    },
+    /// The attribute is a number in the range, both ends included.
+    Range {
+        /// Attribute name.
+        attribute: String,
+        /// Lower end.
+        #[serde(default)]
+        min: Option<f64>,
+        /// Upper end.
+        #[serde(default)]
+        max: Option<f64>,
+    },
+}
+
+/// A question to the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Query {
+    /// Whose points.
+    pub tenant: TenantId,
+    /// Unit length.
+    pub vector: Arc<[f32]>,
+    /// All must hold.
+    pub filter: Vec<Condition>,
+    /// Never in the answer.
+    pub exclude: Vec<ProfileId>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// One hit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Which profile.
+    pub id: ProfileId,
+    /// Cosine similarity, −1..=1.
+    pub score: f32,
+    /// As upserted.
+    pub attributes: Attributes,
+}
+
+/// Finds near vectors.
+#[async_trait]
+pub trait VectorIndex: Send + Sync {
+    /// Writes points; one that is there is replaced.
+    async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError>;
+    /// Removes points; unknown ids are no error.
+    async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError>;
+    /// Nearest points, best first; ties by id.
+    async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError>;
+    /// How many points, all tenants.
+    async fn count(&self) -> Result<usize, PipelineError>;
+    /// Makes everything written so far durable.
+    async fn flush(&self) -> Result<(), PipelineError>;
+    /// Background duty: merge, build graphs. Searches go on meanwhile.
+    async fn optimise(&self) -> Result<(), PipelineError>;
+    /// Reachable?
+    async fn health(&self) -> Result<(), PipelineError>;
+}
+
+/// Opens the index that `url` names: `edge:<folder>` (created when missing).
+pub async fn connect(url: &str, dimensions: usize) -> Result<Arc<dyn VectorIndex>, PipelineError> {
+    match url.split_once(':') {
+        Some(("edge", folder)) => Ok(Arc::new(edge::EdgeIndex::open(folder.as_ref(), dimensions).await?)),
+        _ => Err(PipelineError::invalid("index_url", format!("index.url `{url}` is not known: use `edge:<folder>`"))),
+    }
+}

@@ -1,0 +1,32 @@
+//! Items in, verdicts out, and where their state lives.
+//!
+//! | part | module |
+//! |---|---|
+//! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`] |
+//! | state over time, pure | [`stream`] |
+//! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
+//! | the stages in order | [`process`] |
+//! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
+//!
+//! Deliberately absent: HTTP, tensors, long-lived loops, reads of the environment, thresholds in code.
+
+pub mod action;
+pub mod clock;
+pub mod config;
+pub mod decode;
+pub mod error;
+pub mod hash;
+pub mod index;
+pub mod item;
+pub mod normalise;
+pub mod policy;
+pub mod process;
+pub mod profile;
+pub mod queue;
+pub mod signal;
+pub mod store;
+pub mod stream;
+pub mod verdict;
+
+pub use error::PipelineError;
+pub use models::{error::Kind, Lane};

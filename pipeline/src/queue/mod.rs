@@ -1,0 +1,156 @@
+//! The queue seam: accepted items wait here until a worker has recorded their outcome.
+//!
+//! Semantics that every implementation keeps (`contract.rs` checks them):
+//!
+//! - `publish` returns when the items would survive `kill -9`. All of a call's items are accepted or none is.
+//! - A full lane refuses with [`PipelineError::Full`]; it never blocks and never drops what was accepted.
+//! - Delivery is at least once. A delivery that is dropped without being settled comes back, its attempt count raised.
+//! - Lanes: [`Lane::Interactive`] before [`Lane::Live`] before [`Lane::Bulk`], with a share kept for the lower ones so
+//!   that none starves. Within a lane, first in, first out; a retried item comes back after its wait.
+//! - After `close`, `receive` answers `None` once and for ever; what was not settled stays for the next start.
+
+pub mod contract;
+pub mod memory;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use models::Lane;
+use serde::Serialize;
+
+use crate::{error::PipelineError, item::{Item, ItemId}, store::Store};
+
+/// How many wait in a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LaneDepth {
+    /// Which lane.
+    pub lane: Lane,
+    /// Items that wait, deliveries in flight not counted.
+    pub waiting: usize,
+    /// Deliveries handed out and not settled.
+    pub in_flight: usize,
+    /// The limit at which `publish` refuses.
+    pub capacity: usize,
+}
+
+/// An item that was given up, with the reason.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeadLetter {
+    /// Which item.
+    pub id: ItemId,
+    /// Why.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+/// Accepts items and hands them to workers.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Accepts `items` into `lane`. An item whose id already waits is accepted again without effect.
+    async fn publish(&self, items: Vec<Item>, lane: Lane) -> Result<(), PipelineError>;
+
+    /// The next item; waits for one. `None` after `close`.
+    async fn receive(&self) -> Option<Delivery>;
+
+    /// How many wait, per lane in the order of [`Lane::ALL`].
+    async fn depth(&self) -> Result<Vec<LaneDepth>, PipelineError>;
+
+    /// Items given up, oldest first, at most `limit`.
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError>;
+
+    /// Stops handing out. Settling of what is in flight still works.
+    async fn close(&self);
+
+    /// Is the part behind this queue reachable?
+    async fn health(&self) -> Result<(), PipelineError>;
+}
+
+/// What an implementation does when a delivery is settled.
+#[async_trait]
+pub trait Settle: Send + Sync {
+    /// The outcome is recorded: forget the item.
+    async fn ack(&self, id: ItemId) -> Result<(), PipelineError>;
+    /// Give it back, to be delivered again after `after`.
+    async fn retry(&self, id: ItemId, after: Duration) -> Result<(), PipelineError>;
+    /// Give up on it.
+    async fn dead_letter(&self, id: ItemId, reason: &str) -> Result<(), PipelineError>;
+    /// The delivery was dropped: give it back at once. Must not block.
+    fn abandon(&self, id: ItemId);
+}
+
+/// One item, handed to one worker. Settling consumes it; dropping it unsettled gives it back.
+pub struct Delivery {
+    item: Arc<Item>,
+    lane: Lane,
+    attempt: u32,
+    settle: Option<Arc<dyn Settle>>,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Delivery({}, attempt {})", self.item.envelope.id, self.attempt)
+    }
+}
+
+impl Delivery {
+    /// Made by queue implementations. `attempt` counts from 1.
+    pub fn new(item: Item, lane: Lane, attempt: u32, settle: Arc<dyn Settle>) -> Self {
+        Self { item: Arc::new(item), lane, attempt, settle: Some(settle) }
+    }
+
+    /// The item.
+    pub fn item(&self) -> &Arc<Item> {
+        &self.item
+    }
+
+    /// The lane it came through.
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// 1 for the first try.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Call when the outcome is durable, not earlier.
+    pub async fn ack(mut self) -> Result<(), PipelineError> {
+        match self.settle.take() {
+            Some(settle) => settle.ack(self.item.envelope.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives it back, to be delivered again after `after`.
+    pub async fn retry(mut self, after: Duration) -> Result<(), PipelineError> {
+        match self.settle.take() {
+            Some(settle) => settle.retry(self.item.envelope.id, after).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Gives up on it.
+    pub async fn dead_letter(mut self, reason: &str) -> Result<(), PipelineError> {
+        match self.settle.take() {
+            Some(settle) => settle.dead_letter(self.item.envelope.id, reason).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(settle) = self.settle.take() {
+            settle.abandon(self.item.envelope.id);
+        }
+    }
+}
+
+/// Opens the queue that `url` names: `memory:` (lanes in this process, journaled through `store`).
+pub async fn connect(url: &str, capacity: [usize; 3], store: Arc<dyn Store>) -> Result<Arc<dyn Queue>, PipelineError> {
+    match url.split(':').next() {
+        Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(capacity, store).await?)),
+        _ => Err(PipelineError::invalid("queue_url", format!("queue.url `{url}` is not known: use `memory:`"))),
+    }
+}

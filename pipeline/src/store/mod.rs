@@ -1,0 +1,192 @@
+//! The store seam: rows that must survive.
+//!
+//! Semantics that every implementation keeps (`contract.rs` checks them):
+//!
+//! - A call that returned `Ok` survives `kill -9`.
+//! - `record_outcome` writes outcome, participant state, events and audit in one transaction, or nothing; a second call for
+//!   the same item changes nothing and answers [`Recorded::Already`].
+//! - Every read names a tenant and sees no other's rows, duties of the service itself (journal, outbox) excepted.
+//! - Event sequence numbers rise strictly in commit order; a reader that asks for `after` misses none.
+
+pub mod contract;
+pub mod sqlite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use models::Lane;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::PipelineError,
+    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
+    profile::Profile,
+    queue::DeadLetter,
+    stream::call::{Call, ParticipantState},
+    verdict::Outcome,
+};
+
+/// Whether an outcome was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Written now.
+    New,
+    /// Another outcome of this item was there: nothing was written.
+    Already,
+}
+
+/// An item as `GET /v1/items/{id}` shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ItemRecord {
+    /// Accepted, not judged yet.
+    Queued(crate::item::Envelope),
+    /// Given up, with the reason.
+    Dead(crate::item::Envelope, String),
+    /// Judged.
+    Judged(Box<Outcome>),
+}
+
+/// Something that happened, as it goes out: server-sent events and webhooks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Rises strictly; 0 until stored.
+    #[serde(default)]
+    pub sequence: i64,
+    /// `moderation.action`, `item.judged`, `call.started`, `call.ended`, …
+    pub kind: String,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Idempotency key: the action's id, or the item's.
+    pub key: String,
+    /// When it happened.
+    pub at: DateTime<Utc>,
+    /// The body: see docs.
+    pub data: serde_json::Value,
+}
+
+/// An event that a webhook has to be told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueDelivery {
+    /// Row id.
+    pub id: i64,
+    /// Webhook name, from the configuration.
+    pub webhook: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What to tell.
+    pub event: Event,
+}
+
+/// A journaled item that waits in the embedded queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JournalEntry {
+    /// Which item.
+    pub id: ItemId,
+    /// Its lane.
+    pub lane: Lane,
+    /// How often it was delivered.
+    pub attempts: u32,
+}
+
+/// All that one judged item changes, committed together.
+#[derive(Debug, Clone)]
+pub struct OutcomeRecord {
+    /// The outcome; its `actions` become `moderation.action` events.
+    pub outcome: Outcome,
+    /// New state of the frame's participant.
+    pub participant: Option<(CallId, ActorId, ParticipantState)>,
+    /// The text, kept for the context window when there is a conversation and an author.
+    pub context_text: Option<String>,
+    /// Events to append, `item.judged` included.
+    pub events: Vec<Event>,
+    /// Names of the webhooks that are to be told of each event (index into `events`, webhook name).
+    pub webhooks: Vec<(usize, String)>,
+}
+
+/// Rows that must survive. Areas: items, journal, context, calls, events, profiles.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // --- items -------------------------------------------------------------------------------------------------
+    /// Commits one judged item.
+    async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;
+    /// One item: judged, queued or dead. `None` when this tenant has no such item.
+    async fn load_item(&self, tenant: &TenantId, id: ItemId) -> Result<Option<ItemRecord>, PipelineError>;
+    /// Does an outcome exist (whatever the tenant)? For the seen-before check; fast.
+    async fn is_judged(&self, id: ItemId) -> Result<bool, PipelineError>;
+
+    // --- journal of the embedded queue -------------------------------------------------------------------------
+    /// Keeps accepted items; durable when it returns. An id that is already there is left as it is.
+    async fn journal_append(&self, items: Vec<(Item, Lane)>) -> Result<(), PipelineError>;
+    /// One journaled item with its content.
+    async fn journal_load(&self, id: ItemId) -> Result<Option<Item>, PipelineError>;
+    /// Forgets items whose outcome is recorded.
+    async fn journal_settle(&self, ids: Vec<ItemId>) -> Result<(), PipelineError>;
+    /// Counts a failed attempt.
+    async fn journal_retry(&self, id: ItemId) -> Result<(), PipelineError>;
+    /// Gives an item up; it leaves `journal_pending` and appears in `journal_dead`.
+    async fn journal_bury(&self, id: ItemId, reason: &str) -> Result<(), PipelineError>;
+    /// Everything that waits, oldest first: read once at start.
+    async fn journal_pending(&self) -> Result<Vec<JournalEntry>, PipelineError>;
+    /// What was given up, oldest first.
+    async fn journal_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError>;
+
+    // --- context window ----------------------------------------------------------------------------------------
+    /// The author's last messages in a conversation before `before`, oldest first, at most `limit`.
+    async fn recent_texts(
+        &self,
+        tenant: &TenantId,
+        conversation: &ConversationId,
+        actor: &ActorId,
+        before: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<(DateTime<Utc>, String)>, PipelineError>;
+
+    // --- calls -------------------------------------------------------------------------------------------------
+    /// Writes a call as a whole (start, join, leave, end), with the events that tell of it, in one transaction.
+    async fn put_call(&self, tenant: &TenantId, call: &Call, events: Vec<Event>, webhooks: Vec<(usize, String)>) -> Result<(), PipelineError>;
+    /// One call.
+    async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError>;
+    /// Calls that have not ended, newest first.
+    async fn open_calls(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Call>, PipelineError>;
+    /// State of one participant, `None` before the first frame.
+    async fn load_participant(&self, tenant: &TenantId, call: &CallId, actor: &ActorId) -> Result<Option<ParticipantState>, PipelineError>;
+
+    // --- events and webhooks -----------------------------------------------------------------------------------
+    /// Events with a sequence above `after`, oldest first; `tenant: None` reads all (service duties only).
+    async fn events_after(&self, tenant: Option<&TenantId>, after: i64, limit: usize) -> Result<Vec<Event>, PipelineError>;
+    /// The highest sequence so far.
+    async fn last_sequence(&self) -> Result<i64, PipelineError>;
+    /// Webhook deliveries that are due at `now`, oldest first. The row stays until it is settled.
+    async fn due_deliveries(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DueDelivery>, PipelineError>;
+    /// The webhook answered 2xx.
+    async fn delivery_done(&self, id: i64, at: DateTime<Utc>) -> Result<(), PipelineError>;
+    /// It did not: try again at `next`, or never (`None`: dead letter). `error` is kept for the log.
+    async fn delivery_failed(&self, id: i64, next: Option<DateTime<Utc>>, error: &str) -> Result<(), PipelineError>;
+
+    // --- profiles ----------------------------------------------------------------------------------------------
+    /// Writes a profile with its vector; the version rises by one when the text changed.
+    async fn put_profile(&self, profile: &Profile) -> Result<(), PipelineError>;
+    /// One profile.
+    async fn load_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<Option<Profile>, PipelineError>;
+    /// Removes a profile; `false` when there was none.
+    async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError>;
+    /// All profiles after `after` in id order, to rebuild an index.
+    async fn profiles_after(&self, after: Option<(&TenantId, &ProfileId)>, limit: usize) -> Result<Vec<Profile>, PipelineError>;
+
+    // --- duties ------------------------------------------------------------------------------------------------
+    /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls. Answers the row count.
+    async fn expire(&self, before: DateTime<Utc>) -> Result<u64, PipelineError>;
+    /// Reachable, writable?
+    async fn health(&self) -> Result<(), PipelineError>;
+    /// Woken whenever events were appended by this process.
+    fn event_signal(&self) -> tokio::sync::watch::Receiver<i64>;
+}
+
+/// Opens the store that `url` names: `sqlite:<path>` (created when missing) or `sqlite::memory:`.
+pub async fn connect(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url).await?)),
+        _ => Err(PipelineError::invalid("store_url", format!("store.url `{url}` is not known: use `sqlite:<path>`"))),
+    }
+}

@@ -1,0 +1,81 @@
+//! The pipeline's answer about one item.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Action, ActionKind},
+    item::Envelope,
+    signal::{Signal, Span},
+};
+
+/// Why a rule fired.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Rule name.
+    pub rule: String,
+    /// One sentence.
+    pub text: String,
+    /// The label that carried it.
+    pub label: String,
+    /// Its score.
+    pub score: f32,
+    /// The action that the rule asked for.
+    pub action: ActionKind,
+}
+
+/// The answer. Everything in it can be rebuilt from the signals, the policy version and the stream state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The severest action of all live rules that fired; `allow` when none did.
+    pub action: ActionKind,
+    /// At least one live rule fired.
+    pub flagged: bool,
+    /// Live rules that fired, severest first.
+    pub reasons: Vec<Reason>,
+    /// Shadow rules that would have fired: recorded, never acted on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shadow: Vec<Reason>,
+    /// Score behind the first reason; for `allow`, 1 − the highest score that a rule looked at.
+    pub confidence: f32,
+    /// The text with offending stretches replaced by `*`; only for text, only when something is masked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sanitized_text: Option<String>,
+    /// The offending stretches, code points of the text as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
+    /// Policy version that decided.
+    pub policy: String,
+}
+
+/// Seconds spent per stage, for metrics and for the demo's table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Between acceptance and the start of work.
+    pub waiting_ms: f32,
+    /// Decoding and normalising.
+    pub prepare_ms: f32,
+    /// Models, their queue included.
+    pub infer_ms: f32,
+    /// From the start of work to the decision.
+    pub total_ms: f32,
+}
+
+/// What is recorded about an item in one transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The item without its content.
+    pub envelope: Envelope,
+    /// SHA-256 of the content, hex: what was judged, without keeping it.
+    pub content_sha256: String,
+    /// All scores.
+    pub signals: Vec<Signal>,
+    /// The answer.
+    pub verdict: Verdict,
+    /// What is to be done; empty for `allow`.
+    pub actions: Vec<Action>,
+    /// When it was decided.
+    pub decided_at: DateTime<Utc>,
+    /// Where the time went.
+    pub timings: Timings,
+}

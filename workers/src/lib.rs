@@ -1,0 +1,1 @@
+//! Deliveries in, acks out: consumers, the outbox, background duties, shutdown.
