@@ -1,1 +1,22 @@
-//! stub
+//! HTTP in, HTTP out: routes, authentication, configuration, wiring, and the `chaperone` command line.
+//!
+//! | part | module |
+//! |---|---|
+//! | command line, one file per verb | [`cli`] |
+//! | configuration: default file, file, environment | [`config`] |
+//! | the only place where implementations are chosen | [`services`] |
+//! | the running service: listener, workers, shutdown | [`serve`] |
+//! | router, middleware | [`app`], [`auth`], [`error`], [`routes`] |
+//!
+//! Deliberately absent: SQL, inference, rules.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod openapi;
+pub mod routes;
+pub mod serve;
+pub mod services;
+pub mod telemetry;
