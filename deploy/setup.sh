@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and the machine lacks. Safe to run again; quick when nothing is missing.
+#   deploy/setup.sh          what `make demo` and `make serve` need
+#   deploy/setup.sh test     also what `make test` needs
+set -euo pipefail
+
+purpose=${1:-build}
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# --- Rust: never installed by us, a toolchain is the owner's choice -------------------------------------------------
+command -v cargo >/dev/null 2>&1 || fail "cargo is missing: install Rust 1.95 or newer with rustup, then run this again"
+cargo --version >/dev/null 2>&1 || fail "the toolchain in rust-toolchain.toml is not installed: run \`rustup toolchain install\` in this folder"
+
+# --- Debian packages ------------------------------------------------------------------------------------------------
+packages=()
+need() { # need COMMAND PACKAGE...
+    command -v "$1" >/dev/null 2>&1 || packages+=("${@:2}")
+}
+need cc build-essential
+need c++ build-essential
+need python3 python3
+python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+[ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || packages+=(ca-certificates)
+if [ "$purpose" = test ]; then
+    need curl curl
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+    mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+    if ! command -v apt-get >/dev/null 2>&1; then
+        fail "these are missing: ${packages[*]} (Debian's names). Install them with this system's package manager, then run this again"
+    fi
+    if [ "$(id -u)" = 0 ]; then
+        as_root=()
+    elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+        as_root=(sudo)
+    else
+        fail "run this once, then try again:  sudo apt-get install -y --no-install-recommends ${packages[*]}"
+    fi
+    say "installing ${packages[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        fail "apt-get could not install ${packages[*]}: see the lines above"
+    fi
+fi
