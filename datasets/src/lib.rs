@@ -1,1 +1,18 @@
-//! stub
+//! Labelled data with its papers in order, and the measures that go with it.
+//!
+//! | part | module |
+//! |---|---|
+//! | what is there: name, source, licence, digest, columns | [`manifest`], `manifest.toml` |
+//! | typed rows from gzip-compressed or plain CSV | [`load`] |
+//! | ROC-AUC, average precision, Spearman, F1, calibration error | [`measure`] |
+//!
+//! A leaf: it knows no other crate of the workspace and never touches the network. Many texts are abusive by design: do
+//! not print them.
+
+pub mod error;
+pub mod load;
+pub mod manifest;
+pub mod measure;
+
+pub use error::DataError;
+pub use manifest::{Manifest, Set};
