@@ -6,7 +6,9 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DataError {
     /// No such file.
-    #[error("{path} is missing: run from the project's folder, or name the folder with `--datasets` or the file with `--data`")]
+    #[error(
+        "{path} is missing: run from the project's folder, or name the folder with `--datasets` or the file with `--data`"
+    )]
     Missing {
         /// The file.
         path: PathBuf,

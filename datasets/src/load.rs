@@ -131,7 +131,9 @@ pub fn toxic_spans(path: &Path) -> Result<Vec<ToxicSpans>, DataError> {
     rows(path, |row: ToxicSpans| {
         let length = row.text.chars().count();
         match row.spans.iter().find(|span| span.start >= span.end || span.end > length) {
-            Some(span) => Err(format!("span {}:{} does not lie in the text's {length} characters", span.start, span.end)),
+            Some(span) => {
+                Err(format!("span {}:{} does not lie in the text's {length} characters", span.start, span.end))
+            }
             None => Ok(row),
         }
     })

@@ -53,7 +53,8 @@ pub fn f1(scores: &[f32], positive: &[bool], cut: f32) -> Option<f64> {
 /// Share of true positives among what scores from `cut` on; `None` when nothing does.
 pub fn precision(scores: &[f32], positive: &[bool], cut: f32) -> Option<f64> {
     assert_eq!(scores.len(), positive.len(), "one mark per score");
-    let called: Vec<bool> = scores.iter().zip(positive).filter(|(score, _)| **score >= cut).map(|(_, mark)| *mark).collect();
+    let called: Vec<bool> =
+        scores.iter().zip(positive).filter(|(score, _)| **score >= cut).map(|(_, mark)| *mark).collect();
     (!called.is_empty()).then(|| called.iter().filter(|mark| **mark).count() as f64 / called.len() as f64)
 }
 
@@ -158,7 +159,11 @@ mod tests {
             (&[0.5], &[F], None),
         ];
         for (scores, marks, expected) in table {
-            assert!(close(average_precision(scores, marks), *expected), "{scores:?} {:?}", average_precision(scores, marks));
+            assert!(
+                close(average_precision(scores, marks), *expected),
+                "{scores:?} {:?}",
+                average_precision(scores, marks)
+            );
         }
     }
 
@@ -191,7 +196,11 @@ mod tests {
             (&[], &[], None),
         ];
         for (scores, marks, expected) in table {
-            assert!(close(calibration_error(scores, marks), *expected), "{scores:?} {:?}", calibration_error(scores, marks));
+            assert!(
+                close(calibration_error(scores, marks), *expected),
+                "{scores:?} {:?}",
+                calibration_error(scores, marks)
+            );
         }
     }
 
