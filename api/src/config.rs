@@ -1,9 +1,20 @@
 //! Configuration: embedded defaults, then a file, then the environment (`CHAPERONE_SECTION__FIELD`), then flags.
-//! CONTRACT: sections are fixed; loading is being written (helper `workers`).
+//!
+//! | part | module |
+//! |---|---|
+//! | reading and merging the sources, errors that name file and key | [`load`] |
+//! | what must hold between keys | [`validate`] |
+//! | the merged result with secrets as stars | [`show`] |
 
-use std::net::SocketAddr;
+pub mod load;
+pub mod show;
+pub mod validate;
+
+use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use load::{DEFAULTS, Sources};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -68,7 +79,7 @@ pub struct AuthConfig {
 }
 
 /// One API key. Only its digest is written down.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyConfig {
     /// For logs and lists.
@@ -79,6 +90,18 @@ pub struct KeyConfig {
     pub tenant: pipeline::item::TenantId,
     /// What it may do.
     pub scopes: Vec<Scope>,
+}
+
+impl fmt::Debug for KeyConfig {
+    /// Hides the digest: a short key could be guessed from it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyConfig")
+            .field("name", &self.name)
+            .field("sha256", &show::STARS)
+            .field("tenant", &self.tenant)
+            .field("scopes", &self.scopes)
+            .finish()
+    }
 }
 
 /// What a key may do.

@@ -1,9 +1,10 @@
-//! The only place where implementations are chosen. CONTRACT: names are fixed; the body is being written (helper `workers`).
+//! The only place where implementations are chosen.
 
 use std::sync::Arc;
 
 use models::Engine;
 use pipeline::{clock::Clock, index::VectorIndex, policy::PolicySet, process::Pipeline, queue::Queue, store::Store};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
@@ -26,6 +27,8 @@ pub struct Services {
     pub pipeline: Pipeline,
     /// Time.
     pub clock: Clock,
+    /// Cancelled when the service begins to stop: endless answers (event streams) end then.
+    pub stopping: CancellationToken,
 }
 
 impl Services {

@@ -1,0 +1,235 @@
+//! What must hold between keys, checked before anything is opened.
+
+use std::collections::HashSet;
+
+use pipeline::item::MAX_NAME_BYTES;
+
+use super::Config;
+
+/// Shortest webhook secret, in bytes: below this, guessing a signature key becomes thinkable.
+pub const MIN_SECRET_BYTES: usize = 16;
+
+impl Config {
+    /// Everything that is wrong, one sentence each: what it is and what to do.
+    pub fn validate(&self) -> Result<(), Vec<String>> {
+        let mut problems = Vec::new();
+        self.check_server(&mut problems);
+        self.check_keys(&mut problems);
+        self.check_webhooks(&mut problems);
+        self.check_limits(&mut problems);
+        self.check_urls(&mut problems);
+        self.check_models(&mut problems);
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
+            problems.push(format!("log.filter `{}` is not understood ({error}): write for example `info,pipeline=debug`", self.log.filter));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Nobody may reach a service that asks for no key.
+    fn check_server(&self, problems: &mut Vec<String>) {
+        let listen = self.server.listen;
+        if self.auth.keys.is_empty() && !listen.ip().to_canonical().is_loopback() {
+            problems.push(format!(
+                "server.listen is {listen}, which other machines can reach, and there is no API key: \
+                 add one as [[auth.keys]], or listen on 127.0.0.1"
+            ));
+        }
+    }
+
+    fn check_keys(&self, problems: &mut Vec<String>) {
+        let mut names = HashSet::new();
+        let mut digests = HashSet::new();
+        for key in &self.auth.keys {
+            let name = &key.name;
+            check_name("auth.keys: name", name, problems);
+            check_name(&format!("auth.keys `{name}`: tenant"), key.tenant.as_str(), problems);
+            if !names.insert(name) {
+                problems.push(format!("two keys are called `{name}`: give each its own name"));
+            }
+            let is_hex = key.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+            if key.sha256.len() != 64 || !is_hex {
+                problems.push(format!(
+                    "auth.keys `{name}`: sha256 must be 64 lower-case hex digits: run `printf %s \"$KEY\" | sha256sum`"
+                ));
+            } else if !digests.insert(&key.sha256) {
+                problems.push(format!("auth.keys `{name}`: another entry has the same key: make a new key for each caller"));
+            }
+            if key.scopes.is_empty() {
+                problems.push(format!(
+                    "auth.keys `{name}`: scopes is empty, so the key may do nothing: list some of check, items, profiles, search, admin"
+                ));
+            }
+        }
+    }
+
+    fn check_webhooks(&self, problems: &mut Vec<String>) {
+        let mut names = HashSet::new();
+        for webhook in &self.webhooks {
+            let name = &webhook.name;
+            check_name("webhooks: name", name, problems);
+            if !names.insert(name) {
+                problems.push(format!("two webhooks are called `{name}`: give each its own name"));
+            }
+            if !matches!(webhook.url.scheme(), "http" | "https") || webhook.url.host().is_none() {
+                problems.push(format!("webhooks `{name}`: url must be http:// or https:// with a host"));
+            }
+            if webhook.secret.len() < MIN_SECRET_BYTES {
+                problems.push(format!(
+                    "webhooks `{name}`: secret is shorter than {MIN_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`"
+                ));
+            }
+        }
+    }
+
+    /// Numbers that would make the service refuse or lose everything.
+    fn check_limits(&self, problems: &mut Vec<String>) {
+        let (server, queue, pipeline) = (&self.server, &self.queue, &self.pipeline);
+        let positive = [
+            ("server.max_body_bytes", server.max_body_bytes),
+            ("server.max_requests", server.max_requests),
+            ("server.request_seconds", usize::try_from(server.request_seconds).unwrap_or(usize::MAX)),
+            ("workers.permits", self.workers.permits),
+            ("workers.max_attempts", self.workers.max_attempts as usize),
+            ("workers.item_seconds", usize::try_from(self.workers.item_seconds).unwrap_or(usize::MAX)),
+            ("queue.interactive_capacity", queue.interactive_capacity),
+            ("queue.live_capacity", queue.live_capacity),
+            ("queue.bulk_capacity", queue.bulk_capacity),
+            ("store.retention_days", self.store.retention_days as usize),
+            ("pipeline.max_text_bytes", pipeline.max_text_bytes),
+            ("pipeline.max_picture_bytes", pipeline.max_picture_bytes),
+            ("pipeline.max_frame_bytes", pipeline.max_frame_bytes),
+            ("pipeline.max_pixels", usize::try_from(pipeline.max_pixels).unwrap_or(usize::MAX)),
+        ];
+        for (key, _) in positive.iter().filter(|(_, value)| *value == 0) {
+            problems.push(format!("{key} is 0: it must be at least 1"));
+        }
+        for (key, bytes) in [
+            ("pipeline.max_text_bytes", pipeline.max_text_bytes),
+            ("pipeline.max_picture_bytes", pipeline.max_picture_bytes),
+            ("pipeline.max_frame_bytes", pipeline.max_frame_bytes),
+        ] {
+            if bytes > server.max_body_bytes {
+                problems.push(format!(
+                    "{key} is {bytes}, more than server.max_body_bytes ({}): raise the body limit or lower {key}",
+                    server.max_body_bytes
+                ));
+            }
+        }
+    }
+
+    /// Only the schemes; whether the place is usable shows when it is opened.
+    fn check_urls(&self, problems: &mut Vec<String>) {
+        for (key, url, scheme, example) in [
+            ("queue.url", &self.queue.url, "memory", "memory:"),
+            ("store.url", &self.store.url, "sqlite", "sqlite:data/chaperone.db"),
+            ("index.url", &self.index.url, "edge", "edge:data/index"),
+        ] {
+            if !url.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')) {
+                problems.push(format!("{key} `{}` is not known: write for example `{example}`", super::show::redact_url(url)));
+            }
+        }
+    }
+
+    /// Models that the pipeline asks for must be loaded.
+    fn check_models(&self, problems: &mut Vec<String>) {
+        let loaded: Vec<&str> = self.models.load.iter().map(|name| name.strip_prefix("fake:").unwrap_or(name)).collect();
+        let distinct: HashSet<&&str> = loaded.iter().collect();
+        if distinct.len() < loaded.len() {
+            problems.push("models.load names a model twice: remove one".to_owned());
+        }
+        let pipeline = &self.pipeline;
+        let wanted = [("text_models", &pipeline.text_models), ("picture_models", &pipeline.picture_models)];
+        let wanted = wanted.into_iter().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
+        for (key, name) in wanted.chain([("embedding_model", &pipeline.embedding_model)]) {
+            if !loaded.contains(&name.as_str()) {
+                problems.push(format!("pipeline.{key} asks for `{name}`, which models.load does not list: add it there"));
+            }
+        }
+    }
+}
+
+/// A name for logs and rows: not empty, not long, printable.
+fn check_name(key: &str, name: &str, problems: &mut Vec<String>) {
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        problems.push(format!("{key} must have 1 to {MAX_NAME_BYTES} bytes and no control characters"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{KeyConfig, Scope};
+
+    use super::*;
+
+    fn key(name: &str, digest: &str) -> KeyConfig {
+        KeyConfig { name: name.into(), sha256: digest.repeat(32), tenant: "t".into(), scopes: vec![Scope::Check] }
+    }
+
+    fn webhook(name: &str, url: &str, secret: &str) -> workers::WebhookConfig {
+        workers::WebhookConfig { name: name.into(), url: url.parse().unwrap(), secret: secret.into(), events: vec![] }
+    }
+
+    /// What is changed, and a part of the sentence that must come.
+    type Case = (fn(&mut Config), &'static str);
+
+    #[test]
+    fn the_default_is_valid() {
+        assert_eq!(Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_open_address_needs_a_key() {
+        for (listen, keys, ok) in [
+            ("127.0.0.1:80", 0, true),
+            ("[::1]:80", 0, true),
+            ("[::ffff:127.0.0.1]:80", 0, true),
+            ("0.0.0.0:80", 0, false),
+            ("[::]:80", 0, false),
+            ("192.168.1.5:80", 0, false),
+            ("0.0.0.0:80", 1, true),
+        ] {
+            let mut config = Config::default();
+            config.server.listen = listen.parse().unwrap();
+            config.auth.keys = vec![key("a", "ab"); keys];
+            assert_eq!(config.validate().is_ok(), ok, "{listen} with {keys} keys");
+        }
+    }
+
+    #[test]
+    fn each_mistake_has_its_sentence() {
+        let cases: Vec<Case> = vec![
+            (|c| c.auth.keys = vec![key("a", "ab"), key("a", "cd")], "two keys are called `a`"),
+            (|c| c.auth.keys = vec![key("a", "ab"), key("b", "ab")], "same key"),
+            (|c| c.auth.keys = vec![key("a", "AB")], "64 lower-case hex"),
+            (|c| c.auth.keys = vec![key("a", "abc")], "64 lower-case hex"),
+            (|c| c.auth.keys = vec![key("", "ab")], "name must have 1 to"),
+            (|c| c.auth.keys = vec![KeyConfig { scopes: vec![], ..key("a", "ab") }], "scopes is empty"),
+            (|c| c.webhooks = vec![webhook("w", "ftp://a.example", &"s".repeat(16))], "http:// or https://"),
+            (|c| c.webhooks = vec![webhook("w", "https://a.example", "short")], "openssl rand"),
+            (|c| c.webhooks = vec![webhook("w", "https://a.example", &"s".repeat(16)); 2], "two webhooks"),
+            (|c| c.workers.permits = 0, "workers.permits is 0"),
+            (|c| c.workers.max_attempts = 0, "workers.max_attempts is 0"),
+            (|c| c.queue.live_capacity = 0, "queue.live_capacity is 0"),
+            (|c| c.server.max_body_bytes = 1000, "server.max_body_bytes (1000)"),
+            (|c| c.queue.url = "kafka://h".into(), "queue.url `kafka://h`"),
+            (|c| c.store.url = "mysql://u:hush@h".into(), "store.url `mysql://u:********@h"),
+            (|c| c.index.url = "edgeless:".into(), "index.url"),
+            (|c| c.models.load.retain(|name| name != "spam"), "asks for `spam`"),
+            (|c| c.models.load.push("fake:spam".into()), "twice"),
+            (|c| c.log.filter = "info,[".into(), "log.filter"),
+        ];
+        for (change, expected) in cases {
+            let mut config = Config::default();
+            change(&mut config);
+            let problems = config.validate().unwrap_err().join("\n");
+            assert!(problems.contains(expected), "`{expected}` is not in: {problems}");
+        }
+    }
+
+    #[test]
+    fn fake_models_count_as_loaded() {
+        let mut config = Config::default();
+        config.models.load.iter_mut().for_each(|name| name.insert_str(0, "fake:"));
+        assert_eq!(config.validate(), Ok(()));
+    }
+}
