@@ -1,10 +1,9 @@
-//! The only place where implementations are chosen.
+//! The only place where implementations are chosen. CONTRACT: names are fixed; the body is being written (helper `workers`).
 
 use std::sync::Arc;
 
 use models::Engine;
 use pipeline::{clock::Clock, index::VectorIndex, policy::PolicySet, process::Pipeline, queue::Queue, store::Store};
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
@@ -27,8 +26,6 @@ pub struct Services {
     pub pipeline: Pipeline,
     /// Time.
     pub clock: Clock,
-    /// Cancelled when the service begins to stop: endless answers (event streams) end then.
-    pub stopping: CancellationToken,
 }
 
 impl Services {

@@ -1,37 +1,30 @@
 //! Deliveries in, acks out: consumers, the outbox, background duties, shutdown.
-//! CONTRACT: the two configuration types are fixed; the rest is being written (helper `workers`).
+//!
+//! | part | module |
+//! |---|---|
+//! | one loop that receives and spawns; permits are the limit | [`consumer`] |
+//! | one delivery: time limit, panics, and what becomes of it, as a pure table | [`handle`] |
+//! | webhooks, told at least once | [`outbox`], [`signature`] |
+//! | how long to wait before the next try, pure | [`backoff`] |
+//! | duties on a timer and a nudge | [`janitor`] |
+//! | the index made whole from the store | [`reindex`] |
+//! | all of it started, watched and drained | [`supervise`] |
+//!
+//! Deliberately absent: rules, SQL, tensors, routes.
 
-use serde::{Deserialize, Serialize};
+pub mod backoff;
+pub mod config;
+pub mod consumer;
+#[cfg(test)]
+mod fixtures;
+pub mod handle;
+pub mod janitor;
+pub mod outbox;
+pub mod reindex;
+pub mod signature;
+pub mod supervise;
 
-/// Section `[workers]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorkersConfig {
-    /// Items in flight at once.
-    pub permits: usize,
-    /// Tries before an item is dead-lettered.
-    pub max_attempts: u32,
-    /// Seconds that one item may take.
-    pub item_seconds: u64,
-}
-
-impl Default for WorkersConfig {
-    fn default() -> Self {
-        Self { permits: 128, max_attempts: 5, item_seconds: 30 }
-    }
-}
-
-/// One receiver of events, `[[webhooks]]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WebhookConfig {
-    /// For logs and rows; unique.
-    pub name: String,
-    /// Where events are posted.
-    pub url: url::Url,
-    /// Signing secret; printed as stars.
-    pub secret: String,
-    /// Event kinds; empty: all.
-    #[serde(default)]
-    pub events: Vec<String>,
-}
+pub use config::{WebhookConfig, WorkersConfig, minimum_permits};
+pub use janitor::Duty;
+pub use reindex::{Reindexed, reindex};
+pub use supervise::{Drained, Setup, Workers, WorkersError};

@@ -1,0 +1,181 @@
+//! The loop between queue and pipeline: a permit, then a delivery, then a task that owns both.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use models::Lane;
+use pipeline::{PipelineError, item::Item, process::Processed, queue::Queue};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Jitter,
+    handle::{Decision, Rules, handle},
+};
+
+/// How many deliveries ended how, since the start.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Outcome recorded.
+    pub acked: AtomicU64,
+    /// Given back for later.
+    pub retried: AtomicU64,
+    /// Given up.
+    pub dead: AtomicU64,
+}
+
+impl Counts {
+    fn count(&self, decision: Decision) {
+        let counter = match decision {
+            Decision::Ack => &self.acked,
+            Decision::Retry(_) => &self.retried,
+            Decision::DeadLetter(_) => &self.dead,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Everything that the loop needs.
+pub struct Consumer<P> {
+    /// Where deliveries come from.
+    pub queue: Arc<dyn Queue>,
+    /// The work: `Pipeline::process`, or a test's stand-in.
+    pub process: P,
+    /// Tasks at once.
+    pub permits: usize,
+    /// What decides about failures.
+    pub rules: Rules,
+    /// Spreads retries.
+    pub jitter: Jitter,
+    /// Counted as deliveries end.
+    pub counts: Arc<Counts>,
+}
+
+impl<P, F> Consumer<P>
+where
+    P: Fn(Arc<Item>, Lane) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Processed, PipelineError>> + Send + 'static,
+{
+    /// Receives until `stop` or until the queue is closed, then waits for the tasks in flight. Dropped before: their deliveries go back.
+    pub async fn run(self, stop: CancellationToken) {
+        let semaphore = Arc::new(Semaphore::new(self.permits));
+        let mut tasks = JoinSet::new();
+        while let Some(Ok(permit)) = stop.run_until_cancelled(semaphore.clone().acquire_owned()).await {
+            reap(&mut tasks);
+            let Some(Some(delivery)) = stop.run_until_cancelled(self.queue.receive()).await else { break };
+            let (process, rules, jitter, counts) = (self.process.clone(), self.rules, self.jitter.clone(), self.counts.clone());
+            tasks.spawn(async move {
+                let (item, lane) = (delivery.item().clone(), delivery.lane());
+                let in_flight = metrics::gauge!("chaperone_items_in_flight");
+                in_flight.increment(1.0);
+                // The call itself belongs to the work: a panic in it must be caught as well.
+                let work = async move { process(item, lane).await };
+                counts.count(handle(delivery, Box::pin(work), &rules, &jitter).await);
+                in_flight.decrement(1.0);
+                drop(permit);
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Forgets finished tasks, so that the set does not grow.
+fn reap(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.try_join_next() {
+        if let Err(error) = ended {
+            // The work's own panics never come this far: this one is in the handling. Its delivery went back when it was dropped.
+            tracing::error!(%error, "a delivery's task failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicUsize, time::Duration};
+
+    use super::*;
+    use crate::fixtures::{Feed, Settled, item, processed};
+
+    fn consumer<P>(queue: Arc<Feed>, process: P, permits: usize) -> Consumer<P> {
+        let rules = Rules::new(5, Duration::from_secs(30));
+        Consumer { queue, process, permits, rules, jitter: Jitter::from_fn(|| 1.0), counts: Arc::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_permits_are_the_limit() {
+        let (queue, send, seen) = Feed::new();
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let process = {
+            let (running, most) = (running.clone(), most.clone());
+            move |_, _| {
+                let (running, most) = (running.clone(), most.clone());
+                async move {
+                    most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    running.fetch_sub(1, Ordering::SeqCst);
+                    Ok(processed(true))
+                }
+            }
+        };
+        for _ in 0..50 {
+            send.send(item("hello")).await.unwrap();
+        }
+        drop(send);
+        let consumer = consumer(queue, process, 4);
+        let counts = consumer.counts.clone();
+        consumer.run(CancellationToken::new()).await;
+        assert_eq!(most.load(Ordering::SeqCst), 4);
+        assert_eq!(counts.acked.load(Ordering::Relaxed), 50);
+        assert!(seen.lock().unwrap().iter().all(|(_, settled)| *settled == Settled::Ack));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_stop_finishes_what_is_in_flight_and_receives_no_more() {
+        let (queue, send, seen) = Feed::new();
+        let process = |_, _| async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(processed(true))
+        };
+        for _ in 0..3 {
+            send.send(item("hello")).await.unwrap();
+        }
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(consumer(queue, process, 2).run(stop.clone()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        running.await.unwrap();
+        assert_eq!(seen.lock().unwrap().len(), 2, "the third was still waiting");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_a_cut_off_drain_gives_deliveries_back() {
+        let (queue, send, seen) = Feed::new();
+        let process = |_, _| std::future::pending();
+        send.send(item("hello")).await.unwrap();
+        let running = tokio::spawn(consumer(queue, process, 2).run(CancellationToken::new()));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        // The tasks of the dropped set end at their next turn.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(seen.lock().unwrap()[0].1, Settled::Abandoned);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn i7_one_panicking_item_costs_only_itself() {
+        let (queue, send, seen) = Feed::new();
+        let process = |item: Arc<Item>, _| {
+            assert!(item.content.len() < 4, "a defect, before the first await");
+            async { Ok(processed(true)) }
+        };
+        for text in ["ok", "longer", "ok"] {
+            send.send(item(text)).await.unwrap();
+        }
+        drop(send);
+        consumer(queue, process, 1).run(CancellationToken::new()).await;
+        let seen: Vec<Settled> = seen.lock().unwrap().iter().map(|(_, settled)| settled.clone()).collect();
+        assert_eq!(seen, [Settled::Ack, Settled::Retry(Duration::from_secs(1)), Settled::Ack]);
+    }
+}
