@@ -8,6 +8,10 @@ use crate::services::Services;
 
 /// Serves HTTP on `listener` and runs consumers, outbox and duties until `stop` resolves; then drains: stops accepting, finishes what is
 /// in flight up to `server.drain_seconds`, closes queue, engine and index. An error means that a long-lived task died.
-pub async fn run(services: Services, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+pub async fn run(
+    services: Services,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
     todo!()
 }

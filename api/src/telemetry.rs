@@ -24,13 +24,16 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// Starts logging to stderr. A second call changes nothing. The environment variable `RUST_LOG` wins over `log.filter`.
 pub fn init_logs(config: &LogConfig) -> Result<()> {
     let directives = std::env::var(EnvFilter::DEFAULT_ENV).unwrap_or_else(|_| config.filter.clone());
-    let filter = EnvFilter::try_new(&directives)
-        .with_context(|| format!("the log filter `{directives}` is not understood: write for example `info,pipeline=debug`"))?;
+    let filter = EnvFilter::try_new(&directives).with_context(|| {
+        format!("the log filter `{directives}` is not understood: write for example `info,pipeline=debug`")
+    })?;
     let registry = tracing_subscriber::registry().with(filter);
     // An error means that somebody has installed a subscriber before: theirs stays.
     let _ = match config.format {
         LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => {
+            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
+        }
     };
     Ok(())
 }

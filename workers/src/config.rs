@@ -93,8 +93,12 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_kinds_means_all() {
-        let mut webhook =
-            WebhookConfig { name: "a".into(), url: "https://a.example".parse().unwrap(), secret: "s".into(), events: vec![] };
+        let mut webhook = WebhookConfig {
+            name: "a".into(),
+            url: "https://a.example".parse().unwrap(),
+            secret: "s".into(),
+            events: vec![],
+        };
         assert!(webhook.wants("item.judged"));
         webhook.events = vec!["moderation.action".into()];
         assert!(webhook.wants("moderation.action") && !webhook.wants("item.judged"));

@@ -65,7 +65,8 @@ where
         while let Some(Ok(permit)) = stop.run_until_cancelled(semaphore.clone().acquire_owned()).await {
             reap(&mut tasks);
             let Some(Some(delivery)) = stop.run_until_cancelled(self.queue.receive()).await else { break };
-            let (process, rules, jitter, counts) = (self.process.clone(), self.rules, self.jitter.clone(), self.counts.clone());
+            let (process, rules, jitter, counts) =
+                (self.process.clone(), self.rules, self.jitter.clone(), self.counts.clone());
             tasks.spawn(async move {
                 let (item, lane) = (delivery.item().clone(), delivery.lane());
                 let in_flight = metrics::gauge!("chaperone_items_in_flight");
@@ -103,7 +104,7 @@ mod tests {
         Consumer { queue, process, permits, rules, jitter: Jitter::from_fn(|| 1.0), counts: Arc::default() }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_permits_are_the_limit() {
         let (queue, send, seen) = Feed::new();
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -131,11 +132,11 @@ mod tests {
         assert!(seen.lock().unwrap().iter().all(|(_, settled)| *settled == Settled::Ack));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_stop_finishes_what_is_in_flight_and_receives_no_more() {
         let (queue, send, seen) = Feed::new();
         let process = |_, _| async {
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(processed(true))
         };
         for _ in 0..3 {
@@ -143,19 +144,19 @@ mod tests {
         }
         let stop = CancellationToken::new();
         let running = tokio::spawn(consumer(queue, process, 2).run(stop.clone()));
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         stop.cancel();
         running.await.unwrap();
         assert_eq!(seen.lock().unwrap().len(), 2, "the third was still waiting");
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_a_cut_off_drain_gives_deliveries_back() {
         let (queue, send, seen) = Feed::new();
         let process = |_, _| std::future::pending();
         send.send(item("hello")).await.unwrap();
         let running = tokio::spawn(consumer(queue, process, 2).run(CancellationToken::new()));
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
         // The tasks of the dropped set end at their next turn.
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(seen.lock().unwrap()[0].1, Settled::Abandoned);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_one_panicking_item_costs_only_itself() {
         let (queue, send, seen) = Feed::new();
         let process = |item: Arc<Item>, _| {

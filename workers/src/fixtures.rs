@@ -10,8 +10,8 @@ use models::Lane;
 use pipeline::{
     PipelineError,
     action::ActionKind,
-    item::{Content, Envelope, Item, ItemId, ItemKind, ProfileId, TenantId},
     index::{Hit, Point, Query, VectorIndex},
+    item::{Content, Envelope, Item, ItemId, ItemKind, ProfileId, TenantId},
     process::Processed,
     queue::{DeadLetter, Delivery, LaneDepth, Queue, Settle},
     store::Store,

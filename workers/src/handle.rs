@@ -145,7 +145,7 @@ mod tests {
 
     const RULES: Rules = Rules {
         max_attempts: 5,
-        limit: Duration::from_secs(30),
+        limit: Duration::from_millis(50),
         away: Backoff { first: Duration::from_millis(200), most: Duration::from_secs(30) },
         broken: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) },
     };
@@ -196,23 +196,20 @@ mod tests {
         let table = [
             (PipelineError::invalid("image_truncated", "…"), Failure::Refused { code: "image_truncated" }),
             (PipelineError::NotFound { what: "call", id: "c".into() }, Failure::Refused { code: "not_found" }),
-            (PipelineError::Conflict { code: "call_ended", message: "…".into() }, Failure::Refused { code: "call_ended" }),
+            (
+                PipelineError::Conflict { code: "call_ended", message: "…".into() },
+                Failure::Refused { code: "call_ended" },
+            ),
             (
                 PipelineError::Full { what: "model", retry_after_s: 2 },
                 Failure::Away { at_least: Duration::from_secs(2) },
             ),
             (unavailable(), Failure::Away { at_least: Duration::ZERO }),
             (ModelError::Stopped("m".into()).into(), Failure::Away { at_least: Duration::ZERO }),
-            (
-                ModelError::Full { model: "m".into(), waiting: 4096 }.into(),
-                Failure::Away { at_least: Duration::ZERO },
-            ),
+            (ModelError::Full { model: "m".into(), waiting: 4096 }.into(), Failure::Away { at_least: Duration::ZERO }),
             (ModelError::InvalidInput("…".into()).into(), Failure::Refused { code: "model_input" }),
             (ModelError::UnknownModel("m".into()).into(), Failure::Broken { code: "model_not_loaded" }),
-            (
-                ModelError::Backend { backend: "ort", message: "…".into() }.into(),
-                Failure::Broken { code: "internal" },
-            ),
+            (ModelError::Backend { backend: "ort", message: "…".into() }.into(), Failure::Broken { code: "internal" }),
             (internal(), Failure::Broken { code: "internal" }),
         ];
         for (error, expected) in table {
@@ -230,7 +227,7 @@ mod tests {
         seen.remove(0).1
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_a_delivery_is_settled_once_whatever_happens() {
         let done = || async { Ok(processed(true)) };
         assert_eq!(settle(1, done()).await, Settled::Ack);
@@ -244,26 +241,26 @@ mod tests {
         assert_eq!(settle(5, async { Err(internal()) }).await, Settled::Dead("internal".into()));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_a_panic_counts_as_a_failed_try() {
         let panics = || async { panic!("a defect") };
         assert_eq!(settle(1, panics()).await, Settled::Retry(Duration::from_secs(1)));
         assert_eq!(settle(5, panics()).await, Settled::Dead("panicked".into()));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_work_that_never_ends_is_cut_off() {
         assert_eq!(settle(1, std::future::pending()).await, Settled::Retry(Duration::from_secs(1)));
         assert_eq!(settle(5, std::future::pending()).await, Settled::Dead("timed_out".into()));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn i7_a_dropped_task_gives_its_delivery_back() {
         let (settle, seen) = settlements();
         let delivery = Delivery::new(item("hello"), models::Lane::Bulk, 1, Arc::new(settle));
         let jitter = Jitter::from_fn(|| 1.0);
         let never = handle(delivery, std::future::pending(), &RULES, &jitter);
-        let cut = tokio::time::timeout(Duration::from_secs(1), never).await;
+        let cut = tokio::time::timeout(Duration::from_millis(10), never).await;
         assert!(cut.is_err());
         assert_eq!(seen.lock().unwrap()[0].1, Settled::Abandoned);
     }

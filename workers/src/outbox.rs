@@ -63,7 +63,9 @@ impl Answer {
     /// For the delivery's row: no body, no URL.
     fn words(self) -> String {
         match self {
-            Self::Status(status @ 300..400) => format!("answered {status}; redirects are not followed: configure the final URL"),
+            Self::Status(status @ 300..400) => {
+                format!("answered {status}; redirects are not followed: configure the final URL")
+            }
             Self::Status(status) => format!("answered {status}"),
             Self::TimedOut => format!("no answer within {} s", TIMEOUT.as_secs()),
             Self::Unreachable => "no connection".to_owned(),
@@ -167,7 +169,9 @@ impl Outbox {
     async fn deliver(&self, due: &DueDelivery, stop: &CancellationToken) {
         let written = match self.webhooks.get(&due.webhook) {
             None => self.store.delivery_failed(due.id, None, "no webhook of this name is configured").await,
-            Some(webhook) if !webhook.wants(&due.event.kind) => self.store.delivery_done(due.id, self.clock.now()).await,
+            Some(webhook) if !webhook.wants(&due.event.kind) => {
+                self.store.delivery_done(due.id, self.clock.now()).await
+            }
             Some(webhook) => self.attempt(webhook, due).await,
         };
         if let Err(error) = written {
@@ -198,7 +202,8 @@ impl Outbox {
                 "dead_letter"
             }
         };
-        metrics::counter!("chaperone_webhook_deliveries_total", "webhook" => name.clone(), "result" => result).increment(1);
+        metrics::counter!("chaperone_webhook_deliveries_total", "webhook" => name.clone(), "result" => result)
+            .increment(1);
         metrics::histogram!("chaperone_webhook_seconds", "webhook" => name).record(started.elapsed().as_secs_f64());
         Ok(())
     }
@@ -237,7 +242,8 @@ impl Outbox {
 /// A header's value; what a header cannot carry (a key that a platform chose) is percent-encoded.
 fn header(text: &str) -> HeaderValue {
     let encoded = || url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let plain = text.bytes().all(|byte| (0x21..0x7f).contains(&byte)).then(|| HeaderValue::from_str(text).ok()).flatten();
+    let plain =
+        text.bytes().all(|byte| (0x21..0x7f).contains(&byte)).then(|| HeaderValue::from_str(text).ok()).flatten();
     plain.or_else(|| HeaderValue::from_str(&encoded()).ok()).unwrap_or(HeaderValue::from_static("-"))
 }
 
@@ -277,7 +283,8 @@ impl Board {
 
     /// The oldest delivery whose webhook has room.
     fn start(&mut self) -> Option<DueDelivery> {
-        let has_room = |delivery: &&DueDelivery| self.busy.get(&delivery.webhook).is_none_or(|busy| *busy < PER_WEBHOOK);
+        let has_room =
+            |delivery: &&DueDelivery| self.busy.get(&delivery.webhook).is_none_or(|busy| *busy < PER_WEBHOOK);
         let id = self.waiting.values().find(has_room)?.id;
         let delivery = self.waiting.remove(&id)?;
         self.in_flight.insert(id, delivery.webhook.clone());

@@ -27,7 +27,9 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum WorkersError {
     /// No HTTP client for webhooks.
-    #[error("cannot make an HTTPS client for the webhooks: install the system's CA certificates (package ca-certificates)")]
+    #[error(
+        "cannot make an HTTPS client for the webhooks: install the system's CA certificates (package ca-certificates)"
+    )]
     Client(#[source] reqwest::Error),
     /// A loop that runs as long as the service has ended.
     #[error("the task `{0}` ended although nobody asked it to")]
@@ -90,7 +92,8 @@ pub struct Workers {
 impl Workers {
     /// Starts consumer, outbox and duties.
     pub fn start(setup: Setup) -> Result<Self, WorkersError> {
-        let Setup { config, webhooks, minimum_permits, retention, queue, store, index, pipeline, clock, jitter } = setup;
+        let Setup { config, webhooks, minimum_permits, retention, queue, store, index, pipeline, clock, jitter } =
+            setup;
         let permits = config.permits.max(minimum_permits);
         if permits > config.permits {
             tracing::warn!(
@@ -121,8 +124,7 @@ impl Workers {
         };
         let janitor = Arc::new(Janitor::new(store, index, queue.clone(), clock, retention));
         let stop = CancellationToken::new();
-        let mut workers =
-            Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
+        let mut workers = Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
         workers.spawn("consumer", consumer.run(workers.stop.clone()));
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));
@@ -195,8 +197,7 @@ mod tests {
     async fn workers() -> Workers {
         let (queue, _, _) = Feed::new();
         let index = Arc::<StillIndex>::default();
-        let janitor =
-            Janitor::new(empty_store().await, index, queue.clone(), Clock::system(), TimeDelta::days(1));
+        let janitor = Janitor::new(empty_store().await, index, queue.clone(), Clock::system(), TimeDelta::days(1));
         Workers {
             tasks: JoinSet::new(),
             names: HashMap::new(),
@@ -221,16 +222,15 @@ mod tests {
     #[tokio::test]
     async fn i7_drain_waits_for_the_willing_and_cuts_off_the_rest() {
         let mut workers = workers().await;
-        tokio::time::pause();
         let stop = workers.stop.clone();
         workers.spawn("willing", async move {
             stop.cancelled().await;
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         });
         workers.spawn("stubborn", std::future::pending());
         let started = tokio::time::Instant::now();
-        let drained = workers.drain(Duration::from_secs(5)).await;
+        let drained = workers.drain(Duration::from_millis(300)).await;
         assert_eq!(drained.cut_off, ["stubborn"]);
-        assert_eq!(started.elapsed(), Duration::from_secs(5));
+        assert!(started.elapsed() >= Duration::from_millis(300), "cut off before the deadline");
     }
 }

@@ -48,7 +48,9 @@ impl Config {
     /// when it is there. The error names source and key, and says what is allowed.
     pub fn load(file: Option<&Path>) -> Result<Self> {
         let (config, _) = Self::load_with_sources(file)?;
-        config.validate().map_err(|problems| anyhow!("the configuration is not usable:\n  - {}", problems.join("\n  - ")))?;
+        config
+            .validate()
+            .map_err(|problems| anyhow!("the configuration is not usable:\n  - {}", problems.join("\n  - ")))?;
         Ok(config)
     }
 
@@ -56,8 +58,9 @@ impl Config {
     pub fn load_with_sources(file: Option<&Path>) -> Result<(Self, Sources)> {
         let file = match file {
             Some(file) => {
-                std::fs::metadata(file)
-                    .with_context(|| format!("cannot read the configuration file {}: check --config", file.display()))?;
+                std::fs::metadata(file).with_context(|| {
+                    format!("cannot read the configuration file {}: check --config", file.display())
+                })?;
                 Some(file.to_path_buf())
             }
             None => Some(PathBuf::from(USUAL_FILE)).filter(|file| file.is_file()),
@@ -88,7 +91,9 @@ fn variable(key: &str) -> String {
 fn sentence(error: &figment::Error) -> String {
     let key = error.path.join(".");
     let origin = match error.metadata.as_ref() {
-        Some(metadata) if metadata.name.contains("environment") => format!("the environment variable {}", variable(&key)),
+        Some(metadata) if metadata.name.contains("environment") => {
+            format!("the environment variable {}", variable(&key))
+        }
         Some(metadata) => match &metadata.source {
             Some(figment::Source::File(path)) => path.display().to_string(),
             _ => "the built-in defaults".to_owned(),
@@ -197,7 +202,10 @@ mod tests {
             ("[log]\nformat = \"xml\"\n", vec!["log.format", "xml", "text", "json"]),
             ("[server]\nmax_requests = \"many\"\n", vec!["server.max_requests", "found a text"]),
             ("[server\n", vec!["expected"]),
-            ("[[webhooks]]\nname = \"a\"\nurl = \"https://a.example\"\nsecret = 12345678\n", vec!["secret", "found a whole number"]),
+            (
+                "[[webhooks]]\nname = \"a\"\nurl = \"https://a.example\"\nsecret = 12345678\n",
+                vec!["secret", "found a whole number"],
+            ),
             ("[[webhooks]]\nname = \"a\"\nurl = \"https://a.example\"\n", vec!["`secret` is missing"]),
         ];
         for (text, parts) in cases {

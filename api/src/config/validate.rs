@@ -20,7 +20,10 @@ impl Config {
         self.check_urls(&mut problems);
         self.check_models(&mut problems);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
-            problems.push(format!("log.filter `{}` is not understood ({error}): write for example `info,pipeline=debug`", self.log.filter));
+            problems.push(format!(
+                "log.filter `{}` is not understood ({error}): write for example `info,pipeline=debug`",
+                self.log.filter
+            ));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
@@ -52,7 +55,9 @@ impl Config {
                     "auth.keys `{name}`: sha256 must be 64 lower-case hex digits: run `printf %s \"$KEY\" | sha256sum`"
                 ));
             } else if !digests.insert(&key.sha256) {
-                problems.push(format!("auth.keys `{name}`: another entry has the same key: make a new key for each caller"));
+                problems.push(format!(
+                    "auth.keys `{name}`: another entry has the same key: make a new key for each caller"
+                ));
             }
             if key.scopes.is_empty() {
                 problems.push(format!(
@@ -125,14 +130,18 @@ impl Config {
             ("index.url", &self.index.url, "edge", "edge:data/index"),
         ] {
             if !url.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')) {
-                problems.push(format!("{key} `{}` is not known: write for example `{example}`", super::show::redact_url(url)));
+                problems.push(format!(
+                    "{key} `{}` is not known: write for example `{example}`",
+                    super::show::redact_url(url)
+                ));
             }
         }
     }
 
     /// Models that the pipeline asks for must be loaded.
     fn check_models(&self, problems: &mut Vec<String>) {
-        let loaded: Vec<&str> = self.models.load.iter().map(|name| name.strip_prefix("fake:").unwrap_or(name)).collect();
+        let loaded: Vec<&str> =
+            self.models.load.iter().map(|name| name.strip_prefix("fake:").unwrap_or(name)).collect();
         let distinct: HashSet<&&str> = loaded.iter().collect();
         if distinct.len() < loaded.len() {
             problems.push("models.load names a model twice: remove one".to_owned());
@@ -142,7 +151,8 @@ impl Config {
         let wanted = wanted.into_iter().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         for (key, name) in wanted.chain([("embedding_model", &pipeline.embedding_model)]) {
             if !loaded.contains(&name.as_str()) {
-                problems.push(format!("pipeline.{key} asks for `{name}`, which models.load does not list: add it there"));
+                problems
+                    .push(format!("pipeline.{key} asks for `{name}`, which models.load does not list: add it there"));
             }
         }
     }

@@ -200,7 +200,8 @@ async fn i3_a_failed_delivery_is_repeated_later_with_the_same_key() {
     let (url, seen) = receiver(vec!["500 Internal Server Error", "200 OK"]).await;
     let running = start(url, vec![]).await;
     running.commit(event("item.judged", "item-1"), &["hook"]).await;
-    until("the failure is written", || async { running.open().await.first().is_some_and(|row| row.attempts == 1) }).await;
+    until("the failure is written", || async { running.open().await.first().is_some_and(|row| row.attempts == 1) })
+        .await;
     running.clock.advance(TimeDelta::milliseconds(900));
     tokio::time::sleep(IDLE + Duration::from_millis(200)).await;
     assert_eq!(seen.lock().unwrap().len(), 1, "told again before its time");
@@ -218,7 +219,8 @@ async fn i3_redirects_are_not_followed() {
     let (url, seen) = receiver(vec![answer]).await;
     let running = start(url, vec![]).await;
     running.commit(event("item.judged", "item-1"), &["hook"]).await;
-    until("the failure is written", || async { running.open().await.first().is_some_and(|row| row.attempts == 1) }).await;
+    until("the failure is written", || async { running.open().await.first().is_some_and(|row| row.attempts == 1) })
+        .await;
     assert_eq!((seen.lock().unwrap().len(), stolen.lock().unwrap().len()), (1, 0));
     running.stop().await;
 }
