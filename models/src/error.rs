@@ -29,6 +29,14 @@ pub enum ModelError {
     /// The repository has no model of this name, or it is not loaded.
     #[error("model `{0}` is not loaded; `chaperone models list` shows what is there")]
     UnknownModel(String),
+    /// The repository has no model of this name.
+    #[error("there is no model `{name}`; there are: {known}")]
+    NoSuchModel {
+        /// What was asked for.
+        name: String,
+        /// What exists, separated by commas.
+        known: String,
+    },
     /// The input does not fit the model (an image for a text model, empty text, …).
     #[error("{0}")]
     InvalidInput(String),
@@ -50,7 +58,9 @@ pub enum ModelError {
         path: PathBuf,
     },
     /// A file does not have the pinned content.
-    #[error("{path}: expected sha256 {expected}, found {found}: delete the file and run `chaperone models fetch`; if it comes back different, the source was changed")]
+    #[error(
+        "{path}: expected sha256 {expected}, found {found}: delete the file and run `chaperone models fetch`; if it comes back different, the source was changed"
+    )]
     HashMismatch {
         /// The file.
         path: PathBuf,
@@ -89,7 +99,7 @@ impl ModelError {
     /// What the caller can do about it.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::UnknownModel(_) => Kind::NotFound,
+            Self::UnknownModel(_) | Self::NoSuchModel { .. } => Kind::NotFound,
             Self::InvalidInput(_) => Kind::Invalid,
             Self::Full { .. } => Kind::TooBusy,
             Self::Stopped(_) | Self::MissingFile { .. } => Kind::Unavailable,

