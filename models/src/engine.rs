@@ -1,10 +1,17 @@
-//! The handle that callers hold. CONTRACT: signatures below are fixed; the body is being written.
+//! The handle that callers hold.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Input, Lane, ModelError, Output, Repository, Scores};
+use crate::{
+    Input, Lane, ModelError, Output, Repository, Scores, backend::BackendSettings, repository::ModelFolder,
+    served::Served, spec::BackendKind,
+};
 
 /// Which models are loaded and how. Section `[models]` of the configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -12,9 +19,11 @@ use crate::{Input, Lane, ModelError, Output, Repository, Scores};
 pub struct EngineConfig {
     /// Folder that holds one folder per model.
     pub repository: PathBuf,
-    /// Models to load, by folder name. A `fake:<name>` entry loads the fake backend with that model's spec (tests).
+    /// Models to load, by folder name. `<name>@ort`, `<name>@candle` and `<name>@linear` choose another backend than the
+    /// model's own; `fake:<name>` loads the fake backend with that model's spec (tests).
     pub load: Vec<String>,
-    /// Path of the ONNX Runtime library; empty means: `ORT_DYLIB_PATH`, else `<repository>/../lib/`.
+    /// Path of the ONNX Runtime library; empty means: the environment variable `ORT_DYLIB_PATH`, else
+    /// `<repository>/../lib/libonnxruntime.so`.
     pub onnxruntime: Option<PathBuf>,
     /// Compute threads per instance; 0 means: processors ÷ instances.
     pub threads: usize,
@@ -28,6 +37,24 @@ impl Default for EngineConfig {
             onnxruntime: None,
             threads: 0,
         }
+    }
+}
+
+impl EngineConfig {
+    /// The ONNX Runtime library that [`Engine::start`] would load.
+    pub fn onnxruntime_library(&self, repository: &Path) -> PathBuf {
+        let chosen = self.onnxruntime.clone().filter(|path| !path.as_os_str().is_empty());
+        chosen
+            .or_else(|| std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from))
+            .unwrap_or_else(|| repository.parent().unwrap_or(repository).join("lib/libonnxruntime.so"))
+    }
+
+    fn threads_for(&self, instances: usize) -> usize {
+        if self.threads > 0 {
+            return self.threads;
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        (processors / instances.max(1)).max(1)
     }
 }
 
@@ -48,46 +75,148 @@ pub struct ModelState {
 
 /// All loaded models. Cheap to clone; the last clone's drop (or `shutdown`) stops the instances.
 #[derive(Clone)]
-pub struct Engine;
+pub struct Engine {
+    /// In load order.
+    models: Arc<[Arc<Served>]>,
+    by_name: Arc<HashMap<Arc<str>, usize>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.models()).finish()
+    }
+}
 
 impl Engine {
-    /// Loads and warms up every model of `config.load`. Blocking work happens on its own threads.
+    /// Loads and warms up every model of `config.load`, all at the same time. Blocking work happens on its own threads.
+    /// Must be called inside a tokio runtime; a metrics recorder, if any, is installed before.
     pub async fn start(config: &EngineConfig, repository: &Repository) -> Result<Self, ModelError> {
-        todo!()
+        let library = config.onnxruntime_library(repository.root());
+        let mut loading = tokio::task::JoinSet::new();
+        for (position, entry) in config.load.iter().enumerate() {
+            let choice = Choice::parse(entry)?;
+            let (repository, library, config) = (repository.clone(), library.clone(), config.clone());
+            loading.spawn(async move {
+                let found = tokio::task::spawn_blocking(move || choice.find(&repository)).await;
+                let (kind, folder) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
+                let threads = config.threads_for(folder.spec.instances);
+                let served = Served::start(kind, folder, BackendSettings { onnxruntime: library, threads }).await?;
+                tracing::info!(model.name = %served.spec.name, model.version = %served.spec.version, "model loaded");
+                Ok::<_, ModelError>((position, served))
+            });
+        }
+        let mut models = Vec::new();
+        while let Some(loaded) = loading.join_next().await {
+            models.push(loaded.map_err(|_| ModelError::Stopped("loader".into()))??);
+        }
+        models.sort_by_key(|(position, _)| *position);
+        Self::of(models.into_iter().map(|(_, served)| served).collect())
+    }
+
+    fn of(models: Vec<Served>) -> Result<Self, ModelError> {
+        let mut by_name = HashMap::new();
+        for (position, served) in models.iter().enumerate() {
+            if by_name.insert(Arc::clone(&served.spec.name), position).is_some() {
+                let message = format!("`load` names the model `{}` twice: keep one of them", served.spec.name);
+                return Err(ModelError::InvalidInput(message));
+            }
+        }
+        Ok(Self { models: models.into_iter().map(Arc::new).collect(), by_name: Arc::new(by_name) })
     }
 
     /// Queues one input and waits for its answer. Dropping the future cancels the entry.
     pub async fn infer(&self, model: &str, input: Input, lane: Lane) -> Result<Output, ModelError> {
-        todo!()
+        self.find(model)?.infer(input, lane).await
     }
 
     /// [`Engine::infer`] on a classifier.
     pub async fn classify(&self, model: &str, input: Input, lane: Lane) -> Result<Scores, ModelError> {
-        todo!()
+        match self.infer(model, input, lane).await? {
+            Output::Scores(scores) => Ok(scores),
+            Output::Embedding(_) => Err(ModelError::InvalidInput(format!("model `{model}` is no classifier"))),
+        }
     }
 
     /// [`Engine::infer`] on an embedder: unit-length vector.
     pub async fn embed(&self, model: &str, text: &str, lane: Lane) -> Result<Arc<[f32]>, ModelError> {
-        todo!()
+        match self.infer(model, Input::Text(text.into()), lane).await? {
+            Output::Embedding(vector) => Ok(vector),
+            Output::Scores(_) => Err(ModelError::InvalidInput(format!("model `{model}` is no embedder"))),
+        }
     }
 
-    /// Token count of `text` as model `model` sees it (for `usage` in answers).
+    /// Token count of `text` as model `model` sees it (for `usage` in answers): after cutting, special tokens included;
+    /// words, for a model without a tokenizer.
     pub fn count_tokens(&self, model: &str, text: &str) -> Result<usize, ModelError> {
-        todo!()
+        self.find(model)?.preparer.count_tokens(text)
     }
 
     /// Is this model loaded?
     pub fn has(&self, model: &str) -> bool {
-        todo!()
+        self.by_name.contains_key(model)
     }
 
     /// State of every loaded model, in load order.
     pub fn models(&self) -> Vec<ModelState> {
-        todo!()
+        self.models.iter().map(|served| served.state()).collect()
+    }
+
+    /// The `model.toml` of a loaded model.
+    pub fn spec(&self, model: &str) -> Result<&crate::ModelSpec, ModelError> {
+        self.find(model).map(|served| &*served.spec)
     }
 
     /// Stops accepting, finishes what waits, joins the instances.
     pub async fn shutdown(&self) {
-        todo!()
+        for served in &*self.models {
+            served.shutdown().await;
+        }
+    }
+
+    fn find(&self, model: &str) -> Result<&Served, ModelError> {
+        let position = self.by_name.get(model).ok_or_else(|| ModelError::UnknownModel(model.into()))?;
+        Ok(&self.models[*position])
     }
 }
+
+/// One entry of `config.load`.
+#[derive(Debug, PartialEq, Eq)]
+struct Choice {
+    name: String,
+    /// `None`: what the model's own spec says.
+    backend: Option<BackendKind>,
+}
+
+impl Choice {
+    fn parse(entry: &str) -> Result<Self, ModelError> {
+        if let Some(name) = entry.strip_prefix("fake:") {
+            return Ok(Self { name: name.into(), backend: Some(BackendKind::Fake) });
+        }
+        let Some((name, backend)) = entry.split_once('@') else {
+            return Ok(Self { name: entry.into(), backend: None });
+        };
+        let backend = match backend {
+            "ort" => BackendKind::Ort,
+            "candle" => BackendKind::Candle,
+            "linear" => BackendKind::Linear,
+            _ => {
+                let message = format!("`{entry}`: there is no backend `{backend}`; write ort, candle or linear");
+                return Err(ModelError::InvalidInput(message));
+            }
+        };
+        Ok(Self { name: name.into(), backend: Some(backend) })
+    }
+
+    /// Finds the model's folder; its files are checked, unless the backend is the fake one, which needs none.
+    fn find(&self, repository: &Repository) -> Result<(BackendKind, ModelFolder), ModelError> {
+        if self.backend == Some(BackendKind::Fake) {
+            let spec = repository.spec(&self.name)?;
+            return Ok((BackendKind::Fake, ModelFolder { path: repository.root().join(&self.name), spec }));
+        }
+        let folder = repository.verify(&self.name)?;
+        Ok((self.backend.unwrap_or(folder.spec.backend), folder))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -9,7 +9,7 @@
 //! | how its files are fetched, verified and converted | [`fetch`], [`convert`] |
 //! | preprocessing: text to token ids, pixels to tensors, text to n-gram features | [`text`], [`pixels`], [`ngram`] |
 //! | when a batch is cut, as a pure rule | [`batcher`] |
-//! | the thread that runs a backend; the handle that callers hold | [`instance`], [`engine`] |
+//! | the thread that runs a backend; one loaded model; the handle that callers hold | [`instance`], `served`, [`engine`] |
 //! | engines: ONNX Runtime, candle, linear models, and a fake one for tests | [`backend`] |
 //!
 //! Deliberately absent: anything that knows why a score is wanted. No policy, no action, no SQL, no HTTP, no queue.
@@ -23,10 +23,13 @@ pub mod error;
 pub mod fetch;
 pub mod instance;
 pub mod linear;
+mod metering;
 pub mod ngram;
 pub mod pixels;
 pub mod postprocess;
+mod prepare;
 pub mod repository;
+mod served;
 pub mod spec;
 pub mod text;
 

@@ -1,1 +1,110 @@
-//! stub
+//! Text to token ids.
+
+use std::path::Path;
+
+use tokenizers::{Tokenizer, TruncationParams};
+
+use crate::ModelError;
+
+const BACKEND: &str = "tokenizer";
+
+/// A model's tokenizer: special tokens added, cut at the model's longest input, not padded (the batch does that).
+pub struct TextEncoder {
+    tokenizer: Tokenizer,
+}
+
+impl std::fmt::Debug for TextEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TextEncoder")
+    }
+}
+
+impl TextEncoder {
+    /// Reads `tokenizer.json`. `max_tokens` counts special tokens too and must leave room for them.
+    pub fn load(path: &Path, max_tokens: usize) -> Result<Self, ModelError> {
+        let bad = |message: String| ModelError::BadSpec { path: path.into(), message };
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => ModelError::MissingFile { path: path.into() },
+            _ => ModelError::Io { context: format!("reading {}", path.display()), message: error.to_string() },
+        })?;
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| bad(error.to_string()))?;
+        // The file may ask for padding to a fixed length, which would waste most of every batch.
+        tokenizer.with_padding(None);
+        if max_tokens < 3 {
+            return Err(bad(format!("`max_tokens = {max_tokens}` leaves no room: write the model's longest input")));
+        }
+        let cut = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
+        tokenizer.with_truncation(Some(cut)).map_err(|error| bad(error.to_string()))?;
+        Ok(Self { tokenizer })
+    }
+
+    /// Token ids of `text`, between 1 and `max_tokens` of them.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, true)
+            .map_err(|error| ModelError::Backend { backend: BACKEND, message: error.to_string() })?;
+        if encoding.is_empty() {
+            return Err(ModelError::InvalidInput("the text has no tokens: send at least one visible character".into()));
+        }
+        Ok(encoding.get_ids().to_vec())
+    }
+}
+
+/// Is there anything to judge?
+pub(crate) fn check(text: &str) -> Result<(), ModelError> {
+    if text.trim().is_empty() {
+        return Err(ModelError::InvalidInput("the text is empty: send at least one visible character".into()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A word-level tokenizer with BERT's special tokens, small enough to read.
+    const TOKENIZER: &str = r##"{
+        "version": "1.0", "truncation": null,
+        "padding": {"strategy": {"Fixed": 128}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 0,
+                    "pad_type_id": 0, "pad_token": "[PAD]"},
+        "added_tokens": [], "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+        "decoder": null,
+        "model": {"type": "WordLevel", "unk_token": "[UNK]",
+                  "vocab": {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "good": 4, "evening": 5}}
+    }"##;
+
+    fn encoder(max_tokens: usize) -> Result<TextEncoder, ModelError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        std::fs::write(&path, TOKENIZER).unwrap();
+        TextEncoder::load(&path, max_tokens)
+    }
+
+    #[test]
+    fn special_tokens_are_added_and_padding_is_not() {
+        assert_eq!(encoder(16).unwrap().encode("good evening all").unwrap(), [2, 4, 5, 1, 3]);
+    }
+
+    #[test]
+    fn long_texts_are_cut_with_their_special_tokens() {
+        assert_eq!(encoder(4).unwrap().encode("good evening good evening good").unwrap(), [2, 4, 5, 3]);
+    }
+
+    #[test]
+    fn a_missing_or_broken_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        assert!(matches!(TextEncoder::load(&path, 16), Err(ModelError::MissingFile { path: p }) if p == path));
+        std::fs::write(&path, "{").unwrap();
+        assert!(matches!(TextEncoder::load(&path, 16), Err(ModelError::BadSpec { path: p, .. }) if p == path));
+        assert!(matches!(encoder(2), Err(ModelError::BadSpec { .. })));
+    }
+
+    #[test]
+    fn empty_text_is_refused() {
+        assert!(check(" \n\t").is_err());
+        assert!(check("x").is_ok());
+    }
+}

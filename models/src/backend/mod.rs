@@ -1,1 +1,76 @@
-//! stub
+//! Engines that execute a batch: the seam between batching and arithmetic.
+//!
+//! One file per engine. A backend is synchronous, is owned by one OS thread (see [`crate::instance`]) and is asked for
+//! one batch at a time, so it needs no lock. To add one: a file here, a [`BackendKind`], an arm in [`open`].
+
+mod candle;
+mod fake;
+mod linear;
+mod ort;
+
+use std::path::PathBuf;
+
+use crate::{
+    ModelError,
+    batch::{Answer, Batch},
+    repository::ModelFolder,
+    spec::BackendKind,
+};
+
+/// An engine with one loaded model.
+pub trait Backend: Send {
+    /// One answer per entry of the batch, matched by id. An error (or a panic) concerns the batch as a whole: its entries
+    /// are then tried one by one. [`ModelError::Stopped`] says that this backend can never answer again; its instance
+    /// ends.
+    fn infer(&mut self, batch: &Batch) -> Result<Vec<Answer>, ModelError>;
+}
+
+/// What a backend needs besides the model's folder.
+#[derive(Debug, Clone)]
+pub struct BackendSettings {
+    /// The ONNX Runtime library.
+    pub onnxruntime: PathBuf,
+    /// Compute threads, at least 1.
+    pub threads: usize,
+}
+
+/// Loads the model of `folder` into a backend of this kind.
+pub fn open(
+    kind: BackendKind,
+    folder: &ModelFolder,
+    settings: &BackendSettings,
+) -> Result<Box<dyn Backend>, ModelError> {
+    Ok(match kind {
+        BackendKind::Ort => Box::new(ort::OrtBackend::load(folder, settings)?),
+        BackendKind::Candle => Box::new(candle::CandleBackend::load(folder)?),
+        BackendKind::Linear => Box::new(linear::LinearBackend::load(folder)?),
+        BackendKind::Fake => Box::new(fake::FakeBackend::new(&folder.spec)),
+    })
+}
+
+/// Name in states, metrics and errors.
+pub fn name(kind: BackendKind) -> &'static str {
+    match kind {
+        BackendKind::Ort => ort::NAME,
+        BackendKind::Candle => candle::NAME,
+        BackendKind::Linear => linear::NAME,
+        BackendKind::Fake => fake::NAME,
+    }
+}
+
+/// Cuts a `[rows, width]` matrix into answers.
+fn rows(batch: &Batch, matrix: &[f32], backend: &'static str) -> Result<Vec<Answer>, ModelError> {
+    let count = batch.len();
+    if count == 0 || matrix.is_empty() || !matrix.len().is_multiple_of(count) {
+        let message = format!("{} numbers came back for {count} inputs", matrix.len());
+        return Err(ModelError::Backend { backend, message });
+    }
+    let lines = matrix.chunks_exact(matrix.len() / count);
+    let answer = |(id, values): (_, &[f32])| Answer { id, values: values.to_vec(), spans: Vec::new() };
+    Ok(batch.ids.iter().copied().zip(lines).map(answer).collect())
+}
+
+/// The batch holds inputs that this backend cannot take: a `model.toml` that pairs the wrong task and backend.
+fn wrong_input(backend: &'static str, takes: &str) -> ModelError {
+    ModelError::Backend { backend, message: format!("this backend takes {takes}: correct `task` or `backend`") }
+}

@@ -1,0 +1,262 @@
+use std::{sync::Mutex, time::Duration};
+
+use super::*;
+use crate::{ModelSpec, Pixels, Task, spec::Batching};
+
+/// A spec for the fake backend: two labels, 32 dimensions, 4-pixel images.
+pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
+    ModelSpec {
+        name: name.into(),
+        version: "1".into(),
+        summary: "for tests".into(),
+        task,
+        backend: BackendKind::Fake,
+        labels: if task == Task::EmbedText { vec![] } else { vec!["toxic".into(), "insult".into()] },
+        dimensions: if task == Task::EmbedText { 32 } else { 0 },
+        max_tokens: 0,
+        image_size: if task == Task::ClassifyImage { 4 } else { 0 },
+        files: Default::default(),
+        batching: Batching { max_inputs: 8, max_tokens: 1024, max_waiting: 64, max_delay_us: 0 },
+        instances: 1,
+        source: None,
+        artifact: vec![],
+    }
+}
+
+async fn serve(spec: ModelSpec) -> Result<Served, ModelError> {
+    let settings = BackendSettings { onnxruntime: PathBuf::new(), threads: 1 };
+    Served::start(BackendKind::Fake, ModelFolder { path: PathBuf::new(), spec }, settings).await
+}
+
+async fn engine(spec: ModelSpec) -> Engine {
+    Engine::of(vec![serve(spec).await.unwrap()]).unwrap()
+}
+
+async fn toxicity() -> Engine {
+    engine(spec("toxicity", Task::ClassifyText)).await
+}
+
+/// Starts a request that goes on by itself.
+fn ask(engine: &Engine, text: &str, lane: Lane) -> tokio::task::JoinHandle<Result<Scores, ModelError>> {
+    let (engine, input) = (engine.clone(), Input::Text(text.into()));
+    tokio::spawn(async move { engine.classify("toxicity", input, lane).await })
+}
+
+/// Occupies the only instance for a while, so that what follows has to wait.
+async fn occupy(engine: &Engine) -> tokio::task::JoinHandle<Result<Scores, ModelError>> {
+    let busy = ask(engine, "fake:slow=150", Lane::Interactive);
+    until(|| engine.models()[0].waiting == 1).await;
+    until(|| engine.models()[0].waiting == 0).await;
+    busy
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("the condition never came true");
+}
+
+fn toxic(scores: &Scores) -> f32 {
+    scores.scores[0].score
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scores_carry_model_version_labels_and_spans() {
+    let engine = toxicity().await;
+    let scores =
+        engine.classify("toxicity", Input::Text("hey fake:toxic=0.9".into()), Lane::Interactive).await.unwrap();
+    assert_eq!((&*scores.model, &*scores.version), ("toxicity", "1"));
+    assert_eq!((&*scores.scores[0].label, toxic(&scores), scores.scores[1].score), ("toxic", 0.9, 0.01));
+    assert_eq!((scores.spans[0].start, scores.spans[0].end), (4, 18));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_input_never_spoils_its_batch() {
+    let engine = toxicity().await;
+    let busy = occupy(&engine).await;
+    let asked: Vec<_> = (0..8)
+        .map(|i| match i {
+            2 => ask(&engine, "fake:fail", Lane::Interactive),
+            5 => ask(&engine, "fake:panic", Lane::Interactive),
+            _ => ask(&engine, &format!("fake:toxic=0.{i}5"), Lane::Interactive),
+        })
+        .collect();
+    for (i, asked) in asked.into_iter().enumerate() {
+        let result = asked.await.unwrap();
+        if i == 2 || i == 5 {
+            assert!(matches!(result, Err(ModelError::Backend { backend: "fake", .. })), "{i}: {result:?}");
+        } else {
+            // Each got its own score, not a neighbour's.
+            assert_eq!(toxic(&result.unwrap()), format!("0.{i}5").parse::<f32>().unwrap());
+        }
+    }
+    busy.await.unwrap().unwrap();
+    assert!(engine.models()[0].ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_and_recovers() {
+    let mut small = spec("toxicity", Task::ClassifyText);
+    small.batching.max_waiting = 3;
+    let engine = engine(small).await;
+    let busy = occupy(&engine).await;
+    let waiting: Vec<_> = (0..3).map(|_| ask(&engine, "hello", Lane::Bulk)).collect();
+    until(|| engine.models()[0].waiting == 3).await;
+    let refused = engine.classify("toxicity", Input::Text("hello".into()), Lane::Interactive).await;
+    assert!(matches!(refused, Err(ModelError::Full { waiting: 3, .. })), "{refused:?}");
+    for asked in waiting {
+        asked.await.unwrap().unwrap();
+    }
+    busy.await.unwrap().unwrap();
+    engine.classify("toxicity", Input::Text("hello".into()), Lane::Interactive).await.unwrap();
+    assert_eq!(engine.models()[0].waiting, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_whose_caller_left_is_never_run() {
+    let engine = toxicity().await;
+    let busy = occupy(&engine).await;
+    // It would end the instance if it ran.
+    let asked = ask(&engine, "fake:die", Lane::Interactive);
+    until(|| engine.models()[0].waiting == 1).await;
+    asked.abort();
+    assert!(asked.await.unwrap_err().is_cancelled());
+    busy.await.unwrap().unwrap();
+    engine.classify("toxicity", Input::Text("hello".into()), Lane::Interactive).await.unwrap();
+    assert!(engine.models()[0].ready);
+    until(|| engine.models()[0].waiting == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn urgent_lanes_are_served_first() {
+    let mut single = spec("toxicity", Task::ClassifyText);
+    single.batching.max_inputs = 1;
+    let engine = engine(single).await;
+    let busy = occupy(&engine).await;
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut asked = Vec::new();
+    for (place, lane) in [Lane::Bulk, Lane::Live, Lane::Interactive].into_iter().enumerate() {
+        // Each takes a moment, so that the answers cannot overtake one another.
+        let (answer, order) = (ask(&engine, "fake:slow=20", lane), Arc::clone(&order));
+        asked.push(tokio::spawn(async move {
+            answer.await.unwrap().unwrap();
+            order.lock().unwrap().push(lane);
+        }));
+        until(|| engine.models()[0].waiting == place + 1).await;
+    }
+    for asked in asked {
+        asked.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [Lane::Interactive, Lane::Live, Lane::Bulk]);
+    busy.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_finishes_what_waits_and_then_refuses() {
+    let engine = toxicity().await;
+    let busy = occupy(&engine).await;
+    let waiting: Vec<_> = (0..20).map(|_| ask(&engine, "hello", Lane::Bulk)).collect();
+    until(|| engine.models()[0].waiting == 20).await;
+    tokio::time::timeout(Duration::from_secs(10), engine.shutdown()).await.unwrap();
+    busy.await.unwrap().unwrap();
+    for asked in waiting {
+        asked.await.unwrap().unwrap();
+    }
+    let late = engine.classify("toxicity", Input::Text("hello".into()), Lane::Interactive).await;
+    assert!(matches!(late, Err(ModelError::Stopped(_))), "{late:?}");
+    assert!(!engine.models()[0].ready);
+    engine.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_backend_makes_the_model_not_ready() {
+    let engine = toxicity().await;
+    let result = engine.classify("toxicity", Input::Text("fake:die".into()), Lane::Interactive).await;
+    assert!(matches!(result, Err(ModelError::Stopped(_))), "{result:?}");
+    until(|| !engine.models()[0].ready).await;
+    let later = engine.classify("toxicity", Input::Text("hello".into()), Lane::Interactive).await;
+    assert!(matches!(later, Err(ModelError::Stopped(_))), "{later:?}");
+    tokio::time::timeout(Duration::from_secs(10), engine.shutdown()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_other_instance_goes_on_when_one_is_lost() {
+    let mut two = spec("toxicity", Task::ClassifyText);
+    two.instances = 2;
+    let engine = engine(two).await;
+    assert!(ask(&engine, "fake:die", Lane::Interactive).await.unwrap().is_err());
+    until(|| !engine.models()[0].ready).await;
+    for _ in 0..20 {
+        ask(&engine, "hello", Lane::Interactive).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn warm_up_runs_before_start_returns() {
+    // A backend whose answers do not fit the spec is found out before it is called ready.
+    let mut broken = spec("embed", Task::EmbedText);
+    broken.dimensions = 0;
+    assert!(matches!(serve(broken).await, Err(ModelError::Backend { .. })));
+    let mut sizeless = spec("nsfw", Task::ClassifyImage);
+    sizeless.image_size = 0;
+    assert!(matches!(serve(sizeless).await, Err(ModelError::BadSpec { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_and_texts_take_their_own_path() {
+    let engine = Engine::of(vec![
+        serve(spec("nsfw", Task::ClassifyImage)).await.unwrap(),
+        serve(spec("embed", Task::EmbedText)).await.unwrap(),
+    ])
+    .unwrap();
+    let image = Input::Image(Arc::new(Pixels::new(9, 5, [1, 204, 7].repeat(45)).unwrap()));
+    let scores = engine.classify("nsfw", image.clone(), Lane::Live).await.unwrap();
+    assert_eq!(scores.scores[1].score, 0.8);
+    let vector = engine.embed("embed", "hello", Lane::Interactive).await.unwrap();
+    assert!((vector.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-5);
+
+    let invalid = |result: Result<(), ModelError>| matches!(result, Err(ModelError::InvalidInput(_)));
+    assert!(invalid(engine.classify("embed", image, Lane::Live).await.map(drop)));
+    assert!(invalid(engine.classify("embed", Input::Text("x".into()), Lane::Live).await.map(drop)));
+    assert!(invalid(engine.embed("nsfw", "hello", Lane::Live).await.map(drop)));
+    assert!(invalid(engine.embed("embed", " \n", Lane::Live).await.map(drop)));
+    assert!(matches!(engine.embed("none", "x", Lane::Live).await, Err(ModelError::UnknownModel(name)) if name == "none"));
+    assert!(engine.has("embed") && !engine.has("none"));
+    assert_eq!(engine.count_tokens("embed", "two words").unwrap(), 2);
+    let names: Vec<_> = engine.models().iter().map(|state| state.name.to_string()).collect();
+    assert_eq!(names, ["nsfw", "embed"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_the_last_engine_stops_the_threads() {
+    let engine = toxicity().await;
+    let alive = {
+        let clone = engine.clone();
+        drop(engine);
+        clone.classify("toxicity", Input::Text("hello".into()), Lane::Bulk).await.unwrap();
+        Arc::downgrade(&clone.models[0])
+    };
+    until(|| alive.upgrade().is_none()).await;
+}
+
+#[test]
+fn load_entries_choose_the_backend() {
+    let choice = |name: &str, backend| Choice { name: name.into(), backend };
+    assert_eq!(Choice::parse("a").unwrap(), choice("a", None));
+    assert_eq!(Choice::parse("a@candle").unwrap(), choice("a", Some(BackendKind::Candle)));
+    assert_eq!(Choice::parse("a@ort").unwrap(), choice("a", Some(BackendKind::Ort)));
+    assert_eq!(Choice::parse("fake:a").unwrap(), choice("a", Some(BackendKind::Fake)));
+    assert!(matches!(Choice::parse("a@torch"), Err(ModelError::InvalidInput(_))));
+}
+
+#[test]
+fn the_library_is_looked_for_beside_the_repository() {
+    let mut config = EngineConfig { onnxruntime: Some("/opt/ort.so".into()), threads: 3, ..EngineConfig::default() };
+    assert_eq!(config.onnxruntime_library(Path::new("models/repository")), Path::new("/opt/ort.so"));
+    assert_eq!(config.threads_for(2), 3);
+    config.threads = 0;
+    assert_eq!(config.threads_for(1_000_000), 1);
+}

@@ -1,0 +1,121 @@
+//! Preprocessing: an input as the caller gives it to an input as the backend takes it. Done before queueing, so that
+//! the batcher knows lengths and the instance's thread does nothing but infer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    Input, ModelError, Task,
+    batch::Prepared,
+    repository::ModelFolder,
+    spec::BackendKind,
+    text::{self, TextEncoder},
+};
+
+/// Texts up to this many bytes are tokenised where they are. That takes 20 to 50 µs; handing it to another thread and
+/// back costs more processor time than that, and adds two wake-ups to every answer.
+const INLINE_BYTES: usize = 256;
+
+/// How one model's inputs are prepared.
+#[derive(Debug)]
+pub(crate) enum Preparer {
+    /// A tokenizer: backends that take token ids.
+    Tokens(TextEncoder),
+    /// Nothing: backends that bring their own features.
+    Text,
+    /// Resize to a square tensor.
+    Pixels {
+        /// Pixels per side.
+        side: u32,
+    },
+}
+
+impl Preparer {
+    pub(crate) fn load(kind: BackendKind, folder: &ModelFolder) -> Result<Self, ModelError> {
+        let spec = &folder.spec;
+        Ok(match (spec.task, kind) {
+            (Task::ClassifyImage, _) if spec.image_size == 0 => {
+                let message = "an image model needs `image_size`, the side of its input in pixels".into();
+                return Err(ModelError::BadSpec { path: folder.path.join("model.toml"), message });
+            }
+            (Task::ClassifyImage, _) => Self::Pixels { side: spec.image_size },
+            (_, BackendKind::Linear | BackendKind::Fake) => Self::Text,
+            (_, BackendKind::Ort | BackendKind::Candle) => {
+                Self::Tokens(TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?)
+            }
+        })
+    }
+
+    /// Prepares one input; long work goes to the rayon pool and is dropped there if the caller leaves meanwhile.
+    pub(crate) async fn prepare(self: &std::sync::Arc<Self>, input: Input) -> Result<Prepared, ModelError> {
+        match &input {
+            Input::Text(text) => {
+                text::check(text)?;
+                if text.len() <= INLINE_BYTES || matches!(**self, Self::Text) {
+                    return self.guarded(&input);
+                }
+            }
+            Input::Image(_) if matches!(**self, Self::Pixels { .. }) => {}
+            Input::Image(_) => return self.guarded(&input),
+        }
+        let (reply, answer) = oneshot::channel();
+        let preparer = std::sync::Arc::clone(self);
+        rayon::spawn(move || {
+            if !reply.is_closed() {
+                let prepared = preparer.guarded(&input);
+                // The caller's copy of the pixels should not outlive its tensor.
+                drop(input);
+                let _ = reply.send(prepared);
+            }
+        });
+        answer.await.unwrap_or_else(|_| Err(failed("the worker ended")))
+    }
+
+    /// Tokens of a text as the model sees it; words for models without a tokenizer.
+    pub(crate) fn count_tokens(&self, text: &str) -> Result<usize, ModelError> {
+        match self {
+            Self::Tokens(encoder) => encoder.encode(text).map(|ids| ids.len()),
+            Self::Text => Ok(text.split_whitespace().count()),
+            Self::Pixels { .. } => Err(ModelError::InvalidInput("this model takes an image, not text".into())),
+        }
+    }
+
+    /// A panic in a tokenizer costs its own input and nothing else (rayon would end the process).
+    fn guarded(&self, input: &Input) -> Result<Prepared, ModelError> {
+        catch_unwind(AssertUnwindSafe(|| self.run(input))).unwrap_or_else(|_| Err(failed("preprocessing panicked")))
+    }
+
+    fn run(&self, input: &Input) -> Result<Prepared, ModelError> {
+        match (self, input) {
+            (Self::Tokens(encoder), Input::Text(text)) => encoder.encode(text).map(Prepared::Tokens),
+            (Self::Text, Input::Text(text)) => Ok(Prepared::Text(text.clone())),
+            (Self::Pixels { side }, Input::Image(image)) => Ok(Prepared::Pixels(image.to_tensor(*side))),
+            (_, Input::Image(_)) => Err(ModelError::InvalidInput("this model takes text, not an image".into())),
+            (_, Input::Text(_)) => Err(ModelError::InvalidInput("this model takes an image, not text".into())),
+        }
+    }
+
+    /// Largest inputs that a batch of this model can hold: what a backend must have seen before it is called ready.
+    pub(crate) fn largest(&self, spec: &crate::ModelSpec) -> Vec<Vec<Prepared>> {
+        let most = spec.batching.max_inputs.max(1);
+        match self {
+            Self::Tokens(_) => {
+                let longest = spec.max_tokens.max(1);
+                let budget = spec.batching.max_tokens;
+                let tokens = |inputs: usize, length: usize| vec![Prepared::Tokens(vec![0; length]); inputs];
+                let many = (budget / most).clamp(1, longest);
+                vec![tokens((budget / longest).clamp(1, most), longest), tokens(most, many)]
+            }
+            Self::Text => vec![vec![Prepared::Text("warm up".into()); most]],
+            Self::Pixels { side } => {
+                let values = (*side * *side * 3) as usize;
+                vec![vec![Prepared::Pixels(vec![0.5; values]); most]]
+            }
+        }
+    }
+}
+
+fn failed(message: &str) -> ModelError {
+    ModelError::Backend { backend: "preprocessing", message: message.into() }
+}

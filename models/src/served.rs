@@ -1,0 +1,287 @@
+//! One loaded model: admission, preprocessing, the batcher task, the instances.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc::SyncSender,
+    },
+    thread,
+    time::Instant,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    Input, Lane, ModelError, ModelSpec, ModelState, Output,
+    backend::{self, BackendSettings},
+    batch::EntryId,
+    batcher::BatchState,
+    instance::{Entry, Instance, InstanceSetup, Place},
+    metering::Meters,
+    postprocess::Postprocess,
+    prepare::Preparer,
+    repository::ModelFolder,
+    spec::BackendKind,
+};
+
+pub(crate) struct Served {
+    pub(crate) spec: Arc<ModelSpec>,
+    pub(crate) preparer: Arc<Preparer>,
+    backend: &'static str,
+    queue: mpsc::Sender<Entry>,
+    waiting: Arc<AtomicUsize>,
+    /// Callers that left since the batcher last looked.
+    left: Arc<AtomicUsize>,
+    instances: usize,
+    alive: Arc<AtomicUsize>,
+    stopping: AtomicBool,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Option<(JoinHandle<()>, Vec<thread::JoinHandle<()>>)>>,
+    meters: Meters,
+}
+
+impl Served {
+    /// Loads and warms up the instances, then starts the batcher.
+    pub(crate) async fn start(
+        kind: BackendKind,
+        folder: ModelFolder,
+        settings: BackendSettings,
+    ) -> Result<Self, ModelError> {
+        let spec = Arc::new(folder.spec.clone());
+        let folder = Arc::new(folder);
+        let preparer = {
+            let folder = Arc::clone(&folder);
+            let load = tokio::task::spawn_blocking(move || Preparer::load(kind, &folder));
+            Arc::new(load.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??)
+        };
+        let name = backend::name(kind);
+        let postprocess = Arc::new(Postprocess::new(&spec, name));
+        let meters = Meters::new(&spec.name);
+        let count = spec.instances.max(1);
+        let alive = Arc::new(AtomicUsize::new(0));
+        let (idle, slots) = mpsc::channel(count);
+        let (mut instances, mut starting) = (Vec::new(), Vec::new());
+        for slot in 0..count {
+            let (folder, settings) = (Arc::clone(&folder), settings.clone());
+            let (instance, ready) = Instance::spawn(InstanceSetup {
+                name: format!("{}-{slot}", spec.name),
+                slot,
+                load: Box::new(move || backend::open(kind, &folder, &settings)),
+                warm_up: preparer.largest(&spec),
+                postprocess: Arc::clone(&postprocess),
+                meters: meters.clone(),
+                idle: idle.clone(),
+                alive: Arc::clone(&alive),
+            })?;
+            instances.push(instance);
+            starting.push(ready);
+        }
+        // Only instances hold the sending side: when the last one dies, the batcher hears it.
+        drop(idle);
+        for ready in starting {
+            ready.await.unwrap_or_else(|_| Err(ModelError::Stopped(spec.name.to_string())))?;
+        }
+
+        let (queue, incoming) = mpsc::channel(spec.batching.max_waiting.max(1));
+        let (stop, stopped) = watch::channel(false);
+        let left = Arc::new(AtomicUsize::new(0));
+        let (jobs, threads) = instances.into_iter().map(|instance| (instance.jobs, instance.thread)).unzip();
+        let batcher = Batcher {
+            incoming,
+            slots,
+            jobs,
+            stopped,
+            state: BatchState::new(spec.batching),
+            entries: HashMap::new(),
+            left: Arc::clone(&left),
+            meters: meters.clone(),
+        };
+        let task = tokio::spawn(batcher.run());
+        Ok(Self {
+            preparer,
+            backend: name,
+            queue,
+            waiting: Arc::new(AtomicUsize::new(0)),
+            left,
+            instances: count,
+            alive,
+            stopping: AtomicBool::new(false),
+            stop,
+            tasks: Mutex::new(Some((task, threads))),
+            meters,
+            spec,
+        })
+    }
+
+    /// See [`crate::Engine::infer`].
+    pub(crate) async fn infer(&self, input: Input, lane: Lane) -> Result<Output, ModelError> {
+        self.meters.requests.increment(1);
+        let result = self.answer(input, lane).await;
+        if let Err(error) = &result {
+            self.meters.failed(error);
+        }
+        result
+    }
+
+    async fn answer(&self, input: Input, lane: Lane) -> Result<Output, ModelError> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(self.stopped());
+        }
+        // The place is taken before any work is done, so that what waits is bounded in memory too.
+        let most = self.spec.batching.max_waiting.max(1);
+        let place = Place::take(&self.waiting, most, &self.meters).map_err(|waiting| self.full(waiting))?;
+        let begin = Instant::now();
+        let prepared = self.preparer.prepare(input).await?;
+        let queued = Instant::now();
+        self.meters.prepared(queued - begin);
+
+        let (reply, answer) = oneshot::channel();
+        let entry = Entry { id: EntryId(0), lane, prepared, reply, queued, place };
+        self.queue.try_send(entry).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => self.full(most),
+            mpsc::error::TrySendError::Closed(_) => self.stopped(),
+        })?;
+        let mut leaving = Leaving(Some(&self.left));
+        let answer = answer.await;
+        leaving.0 = None;
+        answer.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn full(&self, waiting: usize) -> ModelError {
+        ModelError::Full { model: self.spec.name.to_string(), waiting }
+    }
+
+    fn stopped(&self) -> ModelError {
+        ModelError::Stopped(self.spec.name.to_string())
+    }
+
+    pub(crate) fn state(&self) -> ModelState {
+        let alive = self.alive.load(Ordering::Acquire);
+        ModelState {
+            name: Arc::clone(&self.spec.name),
+            version: Arc::clone(&self.spec.version),
+            backend: self.backend,
+            ready: alive == self.instances && !self.stopping.load(Ordering::Acquire),
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops accepting, lets the batcher finish what waits, joins the threads.
+    pub(crate) async fn shutdown(&self) {
+        self.stopping.store(true, Ordering::Release);
+        let _ = self.stop.send(true);
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((batcher, threads)) = tasks else { return };
+        let _ = batcher.await;
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+/// Tells the batcher when a caller drops its future before the answer.
+struct Leaving<'a>(Option<&'a AtomicUsize>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if let Some(left) = self.0 {
+            left.fetch_add(1, Ordering::Release);
+        }
+    }
+}
+
+/// The task that owns the waiting entries. Reserves an idle instance first and cuts the batch then, so that a batch
+/// grows for as long as the device is busy.
+struct Batcher {
+    incoming: mpsc::Receiver<Entry>,
+    slots: mpsc::Receiver<usize>,
+    jobs: Vec<SyncSender<Vec<Entry>>>,
+    stopped: watch::Receiver<bool>,
+    state: BatchState,
+    entries: HashMap<EntryId, Entry>,
+    left: Arc<AtomicUsize>,
+    meters: Meters,
+}
+
+impl Batcher {
+    async fn run(mut self) {
+        while let Some(slot) = self.slots.recv().await {
+            let Some(batch) = self.next_batch().await else { return };
+            if let Err(error) = self.jobs[slot].try_send(batch) {
+                // The instance died after it gave its slot: its batch goes to another one.
+                let (std::sync::mpsc::TrySendError::Full(batch) | std::sync::mpsc::TrySendError::Disconnected(batch)) =
+                    error;
+                batch.into_iter().for_each(|entry| self.accept(entry));
+            }
+        }
+        // Every instance is dead: dropping the entries tells their callers.
+        self.incoming.close();
+    }
+
+    /// Waits for work and cuts a batch; `None` when the engine stops and nothing waits.
+    async fn next_batch(&mut self) -> Option<Vec<Entry>> {
+        loop {
+            self.collect();
+            if self.state.is_empty() {
+                tokio::select! {
+                    entry = self.incoming.recv() => self.accept(entry?),
+                    // An error means that the engine was dropped.
+                    _ = self.stopped.changed(), if !self.incoming.is_closed() => self.incoming.close(),
+                }
+                continue;
+            }
+            self.linger().await;
+            let Some(cut) = self.state.cut() else { continue };
+            let batch: Vec<_> = cut.ids.iter().filter_map(|id| self.entries.remove(id)).collect();
+            let batch: Vec<_> = batch.into_iter().filter(|entry| !entry.reply.is_closed()).collect();
+            if !batch.is_empty() {
+                self.meters.cut(cut.stop);
+                return Some(batch);
+            }
+        }
+    }
+
+    /// Takes in what arrived meanwhile and drops entries whose callers left.
+    fn collect(&mut self) {
+        while let Ok(entry) = self.incoming.try_recv() {
+            self.accept(entry);
+        }
+        if self.left.swap(0, Ordering::Acquire) > 0 {
+            let state = &mut self.state;
+            self.entries.retain(|id, entry| {
+                let left = entry.reply.is_closed();
+                if left {
+                    state.remove(*id);
+                }
+                !left
+            });
+        }
+    }
+
+    fn accept(&mut self, mut entry: Entry) {
+        entry.id = self.state.push(entry.lane, entry.prepared.length(), entry.queued);
+        self.entries.insert(entry.id, entry);
+    }
+
+    /// Waits `max_delay_us` for company, when the model asks for that.
+    async fn linger(&mut self) {
+        loop {
+            let patience = self.state.patience(Instant::now());
+            if patience.is_zero() || self.incoming.is_closed() {
+                return;
+            }
+            match tokio::time::timeout(patience, self.incoming.recv()).await {
+                Ok(Some(entry)) => self.accept(entry),
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+}
