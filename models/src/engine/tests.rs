@@ -1,4 +1,4 @@
-use std::{sync::Mutex, time::Duration};
+use std::{future::Future, sync::Mutex, task::Poll, time::Duration};
 
 use super::*;
 use crate::{ModelSpec, Pixels, Task, spec::Batching};
@@ -44,10 +44,12 @@ fn ask(engine: &Engine, text: &str, lane: Lane) -> tokio::task::JoinHandle<Resul
 
 /// Occupies the only instance for a while, so that what follows has to wait.
 async fn occupy(engine: &Engine) -> tokio::task::JoinHandle<Result<Scores, ModelError>> {
-    let busy = ask(engine, "fake:slow=150", Lane::Interactive);
-    until(|| engine.models()[0].waiting == 1).await;
+    let (own, input) = (engine.clone(), Input::Text("fake:slow=150".into()));
+    let mut busy = Box::pin(async move { own.classify("toxicity", input, Lane::Interactive).await });
+    // One poll queues it; then it leaves the queue when the instance begins.
+    assert!(std::future::poll_fn(|context| Poll::Ready(busy.as_mut().poll(context))).await.is_pending());
     until(|| engine.models()[0].waiting == 0).await;
-    busy
+    tokio::spawn(busy)
 }
 
 async fn until(condition: impl Fn() -> bool) {
