@@ -257,7 +257,8 @@ impl BatchState {
         };
         let queue = &mut self.lanes[lane.index()];
         let (id, length) = {
-            let (id, (length, _)) = if newest { queue.by_age.last_key_value() } else { queue.by_age.first_key_value() }?;
+            let (id, (length, _)) =
+                if newest { queue.by_age.last_key_value() } else { queue.by_age.first_key_value() }?;
             (*id, *length)
         };
         queue.remove(id);

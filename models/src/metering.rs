@@ -36,9 +36,7 @@ impl Meters {
     pub(crate) fn new(model: &str) -> Self {
         describe();
         let model = model.to_owned();
-        let seconds = |stage: &'static str| {
-            metrics::histogram!("chaperone_model_seconds", "model" => model.clone(), "stage" => stage)
-        };
+        let seconds = |stage: &'static str| metrics::histogram!("chaperone_model_seconds", "model" => model.clone(), "stage" => stage);
         Self {
             requests: counter!("chaperone_model_requests_total", "model" => model.clone()),
             inferences: counter!("chaperone_model_inferences_total", "model" => model.clone()),
@@ -47,9 +45,9 @@ impl Meters {
             queue: seconds("queue"),
             infer: seconds("infer"),
             batch_size: metrics::histogram!("chaperone_model_batch_size", "model" => model.clone()),
-            stops: StopReason::ALL.map(|stop| {
-                counter!("chaperone_model_batches_total", "model" => model.clone(), "stop" => stop.as_str())
-            }),
+            stops: StopReason::ALL.map(
+                |stop| counter!("chaperone_model_batches_total", "model" => model.clone(), "stop" => stop.as_str()),
+            ),
             waiting: metrics::gauge!("chaperone_model_waiting", "model" => model.clone()),
             model,
         }

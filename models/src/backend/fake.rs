@@ -78,9 +78,7 @@ impl FakeBackend {
 impl Backend for FakeBackend {
     fn infer(&mut self, batch: &Batch) -> Result<Vec<Answer>, ModelError> {
         match &batch.inputs {
-            BatchInputs::Texts(texts) => {
-                batch.ids.iter().zip(texts).map(|(id, text)| self.text(*id, text)).collect()
-            }
+            BatchInputs::Texts(texts) => batch.ids.iter().zip(texts).map(|(id, text)| self.text(*id, text)).collect(),
             BatchInputs::Pixels { values, side } => {
                 let images = values.chunks_exact((side * side * 3).max(1));
                 Ok(batch.ids.iter().zip(images).map(|(id, pixels)| self.image(*id, pixels)).collect())
@@ -158,9 +156,8 @@ mod tests {
 
     #[test]
     fn texts_that_share_words_are_near() {
-        let near = |a: &str, b: &str| -> f32 {
-            embedding(a, 384).iter().zip(embedding(b, 384)).map(|(a, b)| a * b).sum()
-        };
+        let near =
+            |a: &str, b: &str| -> f32 { embedding(a, 384).iter().zip(embedding(b, 384)).map(|(a, b)| a * b).sum() };
         assert!((near("Climbing, and jazz", "jazz and climbing!") - 1.0).abs() < 1e-5);
         assert!(near("climbing and jazz", "climbing and chess") > 0.5);
         assert!(near("climbing jazz", "tax returns").abs() < 0.3);

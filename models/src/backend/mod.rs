@@ -5,6 +5,7 @@
 
 mod candle;
 mod fake;
+mod linear;
 mod ort;
 
 use std::path::PathBuf;
@@ -42,10 +43,7 @@ pub fn open(
     Ok(match kind {
         BackendKind::Ort => Box::new(ort::OrtBackend::load(folder, settings)?),
         BackendKind::Candle => Box::new(candle::CandleBackend::load(folder)?),
-        BackendKind::Linear => {
-            let message = "linear models are not served by this build yet".into();
-            return Err(ModelError::Backend { backend: "linear", message });
-        }
+        BackendKind::Linear => Box::new(linear::LinearBackend::load(folder)?),
         BackendKind::Fake => Box::new(fake::FakeBackend::new(&folder.spec)),
     })
 }
@@ -55,7 +53,7 @@ pub fn name(kind: BackendKind) -> &'static str {
     match kind {
         BackendKind::Ort => ort::NAME,
         BackendKind::Candle => candle::NAME,
-        BackendKind::Linear => "linear",
+        BackendKind::Linear => linear::NAME,
         BackendKind::Fake => fake::NAME,
     }
 }

@@ -105,8 +105,8 @@ fn environment(library: &Path) -> Result<Environment, ModelError> {
     }
     // A relative path would be looked up beside the executable first.
     let library = std::path::absolute(library).unwrap_or_else(|_| library.into());
-    let builder = ort::init_from(&library)
-        .map_err(|error| ModelError::Backend { backend: NAME, message: error.to_string() })?;
+    let builder =
+        ort::init_from(&library).map_err(|error| ModelError::Backend { backend: NAME, message: error.to_string() })?;
     let environment = builder.with_name("models").with_telemetry(false).build().map_err(failed)?;
     environment.set_log_level(LogLevel::Warning);
     Ok(current.insert(environment).clone())

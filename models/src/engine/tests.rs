@@ -225,7 +225,9 @@ async fn images_and_texts_take_their_own_path() {
     assert!(invalid(engine.classify("embed", Input::Text("x".into()), Lane::Live).await.map(drop)));
     assert!(invalid(engine.embed("nsfw", "hello", Lane::Live).await.map(drop)));
     assert!(invalid(engine.embed("embed", " \n", Lane::Live).await.map(drop)));
-    assert!(matches!(engine.embed("none", "x", Lane::Live).await, Err(ModelError::UnknownModel(name)) if name == "none"));
+    assert!(
+        matches!(engine.embed("none", "x", Lane::Live).await, Err(ModelError::UnknownModel(name)) if name == "none")
+    );
     assert!(engine.has("embed") && !engine.has("none"));
     assert_eq!(engine.count_tokens("embed", "two words").unwrap(), 2);
     let names: Vec<_> = engine.models().iter().map(|state| state.name.to_string()).collect();
