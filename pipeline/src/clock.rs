@@ -52,3 +52,33 @@ pub fn clamp_occurred(claimed: Option<DateTime<Utc>>, received: DateTime<Utc>) -
         None => received,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_skew_is_clamped() {
+        let received = DateTime::UNIX_EPOCH + TimeDelta::days(1000);
+        let table = [
+            ("none", None, received),
+            ("a little ahead", Some(received + TimeDelta::seconds(5)), received + TimeDelta::seconds(5)),
+            ("far ahead", Some(received + TimeDelta::seconds(6)), received),
+            ("late", Some(received - TimeDelta::hours(3)), received - TimeDelta::hours(3)),
+            ("years behind", Some(DateTime::UNIX_EPOCH), received - TimeDelta::hours(24)),
+            ("the far past", Some(DateTime::<Utc>::MIN_UTC), received - TimeDelta::hours(24)),
+            ("the far future", Some(DateTime::<Utc>::MAX_UTC), received),
+        ];
+        for (name, claimed, expected) in table {
+            assert_eq!(clamp_occurred(claimed, received), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_fixed_clock_stands_still_until_it_is_moved() {
+        let clock = Clock::fixed(DateTime::UNIX_EPOCH);
+        let other = clock.clone();
+        clock.advance(TimeDelta::seconds(3));
+        assert_eq!(other.now(), DateTime::UNIX_EPOCH + TimeDelta::seconds(3));
+    }
+}

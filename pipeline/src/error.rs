@@ -1,6 +1,6 @@
 //! The one error type of this crate.
 
-use models::{error::Kind, ModelError};
+use models::{ModelError, error::Kind};
 
 /// Errors of the pipeline and of the stores behind it. `code` is part of the public contract (docs/errors.md).
 #[derive(Debug, Clone, thiserror::Error)]

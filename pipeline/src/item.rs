@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::{config::PipelineConfig, error::PipelineError};
+
 /// Declares a newtype over UUIDv7 (time-ordered, so that database pages fill in order).
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -200,4 +202,166 @@ pub struct Item {
     pub envelope: Envelope,
     /// What.
     pub content: Content,
+}
+
+impl Item {
+    /// Checks the form: names, sizes, emptiness, and that content and kind fit. Cheap; decodes nothing. Errors, all
+    /// `Invalid`: `name_empty`, `name_too_long`, `name_invalid`, `reference_too_long`, `content_mismatch`,
+    /// `frame_without_call`, `frame_without_actor`, `text_empty`, `text_too_long`, `picture_empty`, `picture_too_large`.
+    pub fn check(&self, limits: &PipelineConfig) -> Result<(), PipelineError> {
+        self.envelope.check()?;
+        match (self.envelope.kind, &self.content) {
+            (ItemKind::Text, Content::Text(text)) => check_text(text, limits.max_text_bytes),
+            (ItemKind::Frame, Content::Picture(bytes)) => crate::decode::check_size(bytes, limits.max_frame_bytes),
+            (ItemKind::Image, Content::Picture(bytes)) => crate::decode::check_size(bytes, limits.max_picture_bytes),
+            (kind, _) => {
+                let kind = kind.as_str();
+                let message = format!(
+                    "an item of kind `{kind}` has other content: a text has words, a frame or image has a picture"
+                );
+                Err(PipelineError::invalid("content_mismatch", message))
+            }
+        }
+    }
+}
+
+impl Envelope {
+    fn check(&self) -> Result<(), PipelineError> {
+        check_name("tenant", self.tenant.as_str())?;
+        self.actor.as_ref().map_or(Ok(()), |name| check_name("actor", name.as_str()))?;
+        self.conversation.as_ref().map_or(Ok(()), |name| check_name("conversation", name.as_str()))?;
+        self.call.as_ref().map_or(Ok(()), |name| check_name("call", name.as_str()))?;
+        if let Some(long) = self.reference.as_ref().filter(|reference| reference.len() > MAX_NAME_BYTES) {
+            let message = format!("`reference` has {} bytes, at most {MAX_NAME_BYTES}: shorten it", long.len());
+            return Err(PipelineError::invalid("reference_too_long", message));
+        }
+        if self.kind == ItemKind::Frame && self.call.is_none() {
+            return Err(PipelineError::invalid(
+                "frame_without_call",
+                "a frame needs `call`: the id of the call it is from",
+            ));
+        }
+        if self.kind == ItemKind::Frame && self.actor.is_none() {
+            return Err(PipelineError::invalid(
+                "frame_without_actor",
+                "a frame needs `actor`: the participant it shows",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Refuses names that are empty, too long, or not printable (they go into logs and headers).
+pub fn check_name(field: &str, name: &str) -> Result<(), PipelineError> {
+    if name.trim().is_empty() {
+        return Err(PipelineError::invalid(
+            "name_empty",
+            format!("`{field}` is empty: leave it out or name something"),
+        ));
+    }
+    if name.len() > MAX_NAME_BYTES {
+        let message = format!("`{field}` has {} bytes, at most {MAX_NAME_BYTES}: use a shorter id", name.len());
+        return Err(PipelineError::invalid("name_too_long", message));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(PipelineError::invalid("name_invalid", format!("`{field}` has control characters: take them out")));
+    }
+    Ok(())
+}
+
+/// Refuses texts that are too long or have nothing to read in them.
+pub fn check_text(text: &str, most: usize) -> Result<(), PipelineError> {
+    if text.len() > most {
+        let message = format!("the text has {} bytes, at most {most} are judged: split it", text.len());
+        return Err(PipelineError::invalid("text_too_long", message));
+    }
+    if crate::normalise::is_blank(text) {
+        return Err(PipelineError::invalid(
+            "text_empty",
+            "the text has nothing to read in it: send at least one character",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(kind: ItemKind, content: Content) -> Item {
+        let envelope = Envelope {
+            id: ItemId::new(),
+            tenant: "t".into(),
+            kind,
+            actor: Some("ann".into()),
+            conversation: None,
+            call: Some("room".into()),
+            reference: None,
+            occurred_at: DateTime::UNIX_EPOCH,
+            received_at: DateTime::UNIX_EPOCH,
+        };
+        Item { envelope, content }
+    }
+
+    fn text(text: &str) -> Item {
+        item(ItemKind::Text, Content::Text(text.into()))
+    }
+
+    fn picture(kind: ItemKind, bytes: usize) -> Item {
+        item(kind, Content::Picture(vec![0; bytes].into()))
+    }
+
+    fn with(change: impl FnOnce(&mut Envelope)) -> Item {
+        let mut item = picture(ItemKind::Frame, 10);
+        change(&mut item.envelope);
+        item
+    }
+
+    #[test]
+    fn bad_items_are_refused_at_the_door() {
+        let limits =
+            PipelineConfig { max_text_bytes: 10, max_frame_bytes: 20, max_picture_bytes: 30, ..Default::default() };
+        let good = [
+            text("1234567890"),
+            text("ä"),
+            picture(ItemKind::Frame, 20),
+            picture(ItemKind::Image, 30),
+            with(|e| e.reference = Some("x".repeat(200))),
+        ];
+        for item in good {
+            item.check(&limits).unwrap();
+        }
+        let table = [
+            ("text_empty", text("")),
+            ("text_empty", text(" \n\u{200b}")),
+            ("text_too_long", text("12345678901")),
+            ("text_too_long", text("ääääää")),
+            ("picture_empty", picture(ItemKind::Image, 0)),
+            ("picture_too_large", picture(ItemKind::Frame, 21)),
+            ("picture_too_large", picture(ItemKind::Image, 31)),
+            ("content_mismatch", item(ItemKind::Image, Content::Text("x".into()))),
+            ("content_mismatch", picture(ItemKind::Text, 5)),
+            ("frame_without_call", with(|e| e.call = None)),
+            ("frame_without_actor", with(|e| e.actor = None)),
+            ("name_empty", with(|e| e.tenant = " ".into())),
+            ("name_too_long", with(|e| e.actor = Some("x".repeat(201).as_str().into()))),
+            ("name_invalid", with(|e| e.conversation = Some("a\nb".into()))),
+            ("reference_too_long", with(|e| e.reference = Some("x".repeat(201)))),
+        ];
+        for (expected, item) in table {
+            match item.check(&limits) {
+                Err(PipelineError::Invalid { code, message }) => {
+                    assert_eq!(code, expected);
+                    assert!(message.contains(": "), "says what to do: {message}");
+                }
+                other => panic!("{expected}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn items_are_logged_without_their_content() {
+        let logged = format!("{:?}", text("a secret"));
+        assert!(!logged.contains("secret") && logged.contains("8 bytes"), "{logged}");
+    }
 }

@@ -5,7 +5,7 @@
 //! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`] |
 //! | state over time, pure | [`stream`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
-//! | the stages in order | [`process`] |
+//! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
 //!
 //! Deliberately absent: HTTP, tensors, long-lived loops, reads of the environment, thresholds in code.
@@ -18,15 +18,18 @@ pub mod error;
 pub mod hash;
 pub mod index;
 pub mod item;
+mod judge;
 pub mod normalise;
 pub mod policy;
 pub mod process;
 pub mod profile;
 pub mod queue;
+pub mod record;
 pub mod signal;
+mod slots;
 pub mod store;
 pub mod stream;
 pub mod verdict;
 
 pub use error::PipelineError;
-pub use models::{error::Kind, Lane};
+pub use models::{Lane, error::Kind};

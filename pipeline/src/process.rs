@@ -1,20 +1,56 @@
-//! The stages in order: this file is the product's story. CONTRACT: signatures are fixed; the body is being written.
+//! The stages in order: this file is the product's story.
+//!
+//! ```text
+//! text      seen before? → fold → scores (cache) → author's turn → policy → context → policy again → commit
+//! picture   seen before? → decode → scores → participant's turn → policy → commit
+//! profile   check → embed when the text changed → store → index
+//! ```
+//!
+//! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
+//! writes all that one item changes. Whoever calls acks the delivery afterwards.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use models::{Engine, Lane};
+use chrono::TimeDelta;
+use futures::future::try_join_all;
+use models::{Engine, Input, Lane, Pixels};
+use moka::sync::Cache;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, clamp_occurred},
     config::PipelineConfig,
+    decode::{self, decode_on_pool},
     error::PipelineError,
-    index::{Attributes, Condition, Hit, VectorIndex},
-    item::{Item, ProfileId, TenantId},
-    policy::PolicySet,
-    profile::Profile,
-    store::Store,
-    verdict::Outcome,
+    hash::{TextKey, content_sha256},
+    index::{Condition, Hit, Point, Query, VectorIndex},
+    item::{
+        ActionId, ActorId, CallId, Content, ConversationId, Envelope, Item, ItemKind, ProfileId, TenantId, check_name,
+        check_text,
+    },
+    judge::{Judged, offending_spans, sanitize, verdict},
+    normalise::Normalised,
+    policy::{Evaluation, Facts, Policy, PolicySet, evaluate},
+    profile::{Profile, check_search},
+    record::{action, outcome_record},
+    signal::Signal,
+    slots::Slots,
+    store::{ItemRecord, OutcomeRecord, Recorded, Store},
+    stream::{
+        call::{ParticipantState, Standing},
+        context::Window,
+    },
+    verdict::{Outcome, Timings, Verdict},
 };
+
+pub use crate::{profile::ProfileDraft, record::WebhookInterest};
+
+/// Participants whose state is kept in memory; others are read from the store.
+const PARTICIPANTS_IN_MEMORY: usize = 50_000;
+/// Authors and profiles that may be at work at the same time before idle ones are forgotten.
+const TURNS_IN_MEMORY: usize = 10_000;
 
 /// The result of processing one item.
 #[derive(Debug, Clone)]
@@ -34,17 +70,6 @@ pub enum Mode {
     DryRun,
 }
 
-/// What a profile is made of, as the platform sends it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ProfileDraft {
-    /// Short phrases.
-    pub interests: Vec<String>,
-    /// Free text.
-    pub bio: String,
-    /// Filterable.
-    pub attributes: Attributes,
-}
-
 /// What to look for.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Like {
@@ -53,6 +78,9 @@ pub enum Like {
     /// People like this person (who is left out of the answer).
     Profile(ProfileId),
 }
+
+type ParticipantKey = (TenantId, CallId, ActorId);
+type AuthorKey = (TenantId, ConversationId, ActorId);
 
 /// Everything that judging needs. Cheap to clone.
 #[derive(Clone)]
@@ -63,10 +91,27 @@ pub struct Pipeline {
     index: Arc<dyn VectorIndex>,
     clock: Clock,
     config: Arc<PipelineConfig>,
+    webhooks: Arc<[WebhookInterest]>,
+    /// `name@version` of every text model, in order: part of every cache key.
+    text_models: Arc<[String]>,
+    texts: Cache<TextKey, Arc<Judged>>,
+    participants: Arc<Slots<ParticipantKey, ParticipantState>>,
+    authors: Arc<Slots<AuthorKey, ()>>,
+    profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
+}
+
+/// One item on its way: what every stage needs to know.
+struct Work<'a> {
+    envelope: &'a Envelope,
+    content: &'a Content,
+    lane: Lane,
+    mode: Mode,
+    policy: Arc<Policy>,
+    watch: Stopwatch,
 }
 
 impl Pipeline {
-    /// Wires the parts. `webhooks`: names of the webhooks that are told of events (see `store::OutcomeRecord::webhooks`).
+    /// Wires the parts. `webhooks`: which webhooks are told of which events (see `store::OutcomeRecord::webhooks`).
     pub fn new(
         engine: Engine,
         policies: Arc<PolicySet>,
@@ -74,33 +119,372 @@ impl Pipeline {
         index: Arc<dyn VectorIndex>,
         clock: Clock,
         config: PipelineConfig,
-        webhooks: Vec<String>,
+        webhooks: Vec<WebhookInterest>,
     ) -> Self {
-        todo!()
+        let text_models = config.text_models.iter().map(|name| versioned(&engine, name)).collect();
+        Self {
+            text_models,
+            texts: Cache::new(config.cache_entries),
+            participants: Arc::new(Slots::new(PARTICIPANTS_IN_MEMORY)),
+            authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            engine,
+            policies,
+            store,
+            index,
+            clock,
+            config: Arc::new(config),
+            webhooks: webhooks.into(),
+        }
     }
 
     /// Checks an item's form: sizes, names, emptiness. Cheap; called before acceptance so that a bad item is refused at the door.
     pub fn validate(&self, item: &Item) -> Result<(), PipelineError> {
-        todo!()
+        item.check(&self.config)
     }
 
     /// Judges one item: dispatches on its kind to `process_text` or `process_picture`.
     pub async fn process(&self, item: &Item, lane: Lane, mode: Mode) -> Result<Processed, PipelineError> {
-        todo!()
+        if mode == Mode::Record && self.store.is_judged(item.envelope.id).await? {
+            return self.recorded(&item.envelope).await;
+        }
+        self.validate(item)?;
+        let mut envelope = item.envelope.clone();
+        // The door clamps too; what came by another way must not drag windows into the future.
+        envelope.occurred_at = clamp_occurred(Some(envelope.occurred_at), envelope.received_at);
+        let waited = self.clock.now() - envelope.received_at;
+        let work = Work {
+            envelope: &envelope,
+            content: &item.content,
+            lane,
+            mode,
+            policy: self.policies.of(&envelope.tenant),
+            watch: Stopwatch::start(waited),
+        };
+        match &item.content {
+            Content::Text(text) => self.process_text(work, text).await,
+            Content::Picture(bytes) => self.process_picture(work, bytes.clone()).await,
+        }
+    }
+
+    async fn process_text(&self, mut work: Work<'_>, text: &str) -> Result<Processed, PipelineError> {
+        let folded = Normalised::new(text);
+        work.watch.prepared();
+        let alone = self.judge_text(folded.text(), work.lane).await?;
+        let author = author(work.envelope);
+        // From here to the commit one message of an author at a time: the next one must find this one in the store.
+        let _turn = match (&author, work.mode) {
+            (Some(author), Mode::Record) => Some(self.authors.hold(author.clone()).await),
+            _ => None,
+        };
+        let length = text.chars().count();
+        let facts = Facts { length, signals: &alone.signals, ..no_facts(ItemKind::Text) };
+        let mut evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
+        let mut signals = alone.signals.clone();
+        // A text that is flagged alone has its answer: judging it again with its context would double the cost of
+        // exactly those texts that an attacker can send in masses, and could only make the reason vaguer.
+        if !evaluation.flagged()
+            && work.policy.reads_context(ItemKind::Text)
+            && let Some(joined) = self.with_context(&author, &work, folded.text()).await?
+        {
+            let together = self.judge_text(&joined, work.lane).await?;
+            let facts = Facts { context: &together.signals, ..facts };
+            evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
+            signals.extend(together.signals.iter().map(Signal::of_context));
+        }
+        work.watch.inferred();
+        let spans = offending_spans(&alone.spans, &folded, &evaluation.mask);
+        let sanitized = sanitize(text, &spans, &evaluation.mask);
+        let verdict = verdict(&work.policy, &evaluation, sanitized, spans);
+        // What was flagged never becomes context: it has had its answer, and must not colour what follows.
+        let context = (author.is_some() && !evaluation.flagged()).then(|| folded.text().to_owned());
+        let record = OutcomeRecord { context_text: context, ..self.decide(&work, signals, verdict, &evaluation) };
+        self.commit(work, record).await
+    }
+
+    async fn process_picture(&self, mut work: Work<'_>, bytes: bytes::Bytes) -> Result<Processed, PipelineError> {
+        let size = bytes.len();
+        let limits = decode::Limits { bytes: self.config.max_picture_bytes.max(size), pixels: self.config.max_pixels };
+        let pixels = Arc::new(decode_on_pool(bytes, limits).await?);
+        work.watch.prepared();
+        let judged = self.judge_picture(Arc::clone(&pixels), work.lane).await?;
+        work.watch.inferred();
+        let facts = Facts {
+            length: size,
+            width: pixels.width(),
+            height: pixels.height(),
+            signals: &judged.signals,
+            ..no_facts(work.envelope.kind)
+        };
+        match (work.envelope.kind, &work.envelope.call, &work.envelope.actor) {
+            (ItemKind::Frame, Some(call), Some(actor)) => {
+                let key = (work.envelope.tenant.clone(), call.clone(), actor.clone());
+                self.process_frame(work, facts, key).await
+            }
+            _ => {
+                let evaluation =
+                    evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
+                let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
+                let record = self.decide(&work, judged.signals.clone(), verdict, &evaluation);
+                self.commit(work, record).await
+            }
+        }
+    }
+
+    /// The part of a frame that depends on the frames before it. Frames of one participant pass one at a time, from
+    /// the reading of the state to its commit. The call itself need not be known: a platform may send frames only.
+    async fn process_frame(
+        &self,
+        work: Work<'_>,
+        facts: Facts<'_>,
+        key: ParticipantKey,
+    ) -> Result<Processed, PipelineError> {
+        let mut slot = self.participants.hold(key.clone()).await;
+        // Taken out: should anything fail from here on, the next frame reads the state from the store again.
+        let mut state = match slot.take() {
+            Some(state) => state,
+            None => self.load_participant(&key).await?,
+        };
+        let unchanged = state.clone();
+        let (tenant, call, actor) = &key;
+        if let Some(since) = state.disconnected_at
+            && self.store.load_call(tenant, call).await?.is_some_and(|call| call.rejoined_after(actor, since))
+        {
+            state = state.returned();
+        }
+        let at = work.envelope.occurred_at;
+        let mut evaluation = evaluate(&work.policy, &facts, &state, at);
+        // Only a frame that climbs a ladder needs to know how the call stands: all others cost no read of it.
+        if evaluation.climbed {
+            let call = self.store.load_call(tenant, call).await?;
+            let standing = call.map_or(Standing::Open, |call| call.standing(actor, at));
+            evaluation = evaluate(&work.policy, &Facts { standing, ..facts }, &state, at);
+        }
+        let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
+        let mut record = self.decide(&work, facts.signals.to_vec(), verdict, &evaluation);
+        record.participant = Some((call.clone(), actor.clone(), evaluation.state.clone()));
+        let mode = work.mode;
+        let processed = self.commit(work, record).await?;
+        *slot = match (mode, processed.fresh) {
+            (Mode::Record, true) => Some(evaluation.state),
+            (Mode::Record, false) => None,
+            (Mode::DryRun, _) => Some(unchanged),
+        };
+        Ok(processed)
+    }
+
+    /// All text models on one text, or what they said last time.
+    async fn judge_text(&self, text: &str, lane: Lane) -> Result<Arc<Judged>, PipelineError> {
+        let key = TextKey::new(&self.text_models, text);
+        if let Some(judged) = self.texts.get(&key) {
+            metrics::counter!("chaperone_text_cache_hits_total").increment(1);
+            return Ok(judged);
+        }
+        let input: Arc<str> = text.into();
+        let answers = self
+            .config
+            .text_models
+            .iter()
+            .map(|model| self.engine.classify(model, Input::Text(Arc::clone(&input)), lane));
+        let judged = Arc::new(Judged::from(try_join_all(answers).await?));
+        self.texts.insert(key, Arc::clone(&judged));
+        Ok(judged)
+    }
+
+    /// All picture models on one picture.
+    async fn judge_picture(&self, pixels: Arc<Pixels>, lane: Lane) -> Result<Judged, PipelineError> {
+        let answers = self
+            .config
+            .picture_models
+            .iter()
+            .map(|model| self.engine.classify(model, Input::Image(Arc::clone(&pixels)), lane));
+        Ok(Judged::from(try_join_all(answers).await?))
+    }
+
+    /// The text joined with what its author wrote just before; `None` when that is nothing.
+    async fn with_context(
+        &self,
+        author: &Option<AuthorKey>,
+        work: &Work<'_>,
+        text: &str,
+    ) -> Result<Option<String>, PipelineError> {
+        let Some((tenant, conversation, actor)) = author else { return Ok(None) };
+        let messages = self.config.context_messages;
+        if messages == 0 {
+            return Ok(None);
+        }
+        let at = work.envelope.occurred_at;
+        let earlier = self.store.recent_texts(tenant, conversation, actor, at, messages).await?;
+        let age = i64::try_from(self.config.context_seconds).ok().and_then(TimeDelta::try_seconds);
+        let window = Window { messages, age: age.unwrap_or(TimeDelta::MAX), bytes: self.config.max_text_bytes };
+        Ok(window.join(&earlier, text, at))
+    }
+
+    async fn load_participant(
+        &self,
+        (tenant, call, actor): &ParticipantKey,
+    ) -> Result<ParticipantState, PipelineError> {
+        Ok(self.store.load_participant(tenant, call, actor).await?.unwrap_or_default())
+    }
+
+    /// Puts together what is known and decided. The only random thing is the action's id.
+    fn decide(
+        &self,
+        work: &Work<'_>,
+        signals: Vec<Signal>,
+        verdict: Verdict,
+        evaluation: &Evaluation,
+    ) -> OutcomeRecord {
+        let decided_at = self.clock.now();
+        let draft = evaluation.draft.clone();
+        let to_action = |draft| action(draft, ActionId::new(), work.envelope, &verdict.policy, decided_at);
+        let outcome = Outcome {
+            actions: draft.map(to_action).into_iter().collect(),
+            envelope: work.envelope.clone(),
+            content_sha256: content_sha256(work.content),
+            signals,
+            verdict,
+            decided_at,
+            timings: work.watch.read(),
+        };
+        outcome_record(outcome, &self.webhooks)
+    }
+
+    /// Writes everything in one transaction, or nothing at all.
+    async fn commit(&self, work: Work<'_>, record: OutcomeRecord) -> Result<Processed, PipelineError> {
+        let outcome = record.outcome.clone();
+        if work.mode == Mode::Record && self.store.record_outcome(record).await? == Recorded::Already {
+            return self.recorded(work.envelope).await;
+        }
+        let labels = [("kind", work.envelope.kind.as_str()), ("action", outcome.verdict.action.as_str())];
+        metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
+        metrics::histogram!("chaperone_item_seconds", "kind" => work.envelope.kind.as_str())
+            .record(f64::from(outcome.timings.total_ms) / 1000.0);
+        Ok(Processed { outcome, fresh: true })
+    }
+
+    /// The outcome that was recorded for this item before.
+    async fn recorded(&self, envelope: &Envelope) -> Result<Processed, PipelineError> {
+        match self.store.load_item(&envelope.tenant, envelope.id).await? {
+            Some(ItemRecord::Judged(outcome)) => Ok(Processed { outcome: *outcome, fresh: false }),
+            _ => Err(PipelineError::Conflict {
+                code: "item_id_taken",
+                message: format!("item id `{}` belongs to another item: give every item its own id", envelope.id),
+            }),
+        }
     }
 
     /// Embeds and stores a profile; unchanged text is not embedded again.
-    pub async fn put_profile(&self, tenant: &TenantId, id: ProfileId, draft: ProfileDraft) -> Result<Profile, PipelineError> {
-        todo!()
+    pub async fn put_profile(
+        &self,
+        tenant: &TenantId,
+        id: ProfileId,
+        draft: ProfileDraft,
+    ) -> Result<Profile, PipelineError> {
+        check_name("tenant", tenant.as_str())?;
+        check_name("id", id.as_str())?;
+        let draft = draft.checked()?;
+        let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
+        let known = self.store.load_profile(tenant, &id).await?;
+        let text = Profile::embedded_text(&draft.interests, &draft.bio);
+        let model = &self.config.embedding_model;
+        let text_sha256 = Profile::digest(&versioned(&self.engine, model), &text);
+        let (version, vector) = match known {
+            Some(known) if known.text_sha256 == text_sha256 => (known.version, known.vector),
+            known => {
+                let vector = self.engine.embed(model, &text, Lane::Interactive).await?;
+                (known.map_or(1, |known| known.version.saturating_add(1)), vector)
+            }
+        };
+        let ProfileDraft { interests, bio, attributes } = draft;
+        let updated_at = self.clock.now();
+        let tenant = tenant.clone();
+        let profile = Profile { id, tenant, interests, bio, attributes, version, text_sha256, vector, updated_at };
+        // The store first: what the index lacks after a crash is rebuilt from there, never the other way round.
+        self.store.put_profile(&profile).await?;
+        let Profile { tenant, id, vector, attributes, .. } = profile.clone();
+        self.index.upsert(vec![Point { tenant, id, vector, attributes }]).await?;
+        Ok(profile)
     }
 
     /// Removes a profile from store and index; `NotFound` when there was none.
     pub async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<(), PipelineError> {
-        todo!()
+        let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
+        let was_there = self.store.delete_profile(tenant, id).await?;
+        // Also when the store had none: a crash between the two must not leave a vector behind.
+        self.index.delete(tenant, vec![id.clone()]).await?;
+        if was_there { Ok(()) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
     }
 
     /// People near a text or a person.
-    pub async fn similar(&self, tenant: &TenantId, like: Like, filter: Vec<Condition>, limit: usize) -> Result<Vec<Hit>, PipelineError> {
-        todo!()
+    pub async fn similar(
+        &self,
+        tenant: &TenantId,
+        like: Like,
+        filter: Vec<Condition>,
+        limit: usize,
+    ) -> Result<Vec<Hit>, PipelineError> {
+        check_search(&filter, limit)?;
+        let (vector, exclude) = match like {
+            Like::Text(text) => {
+                check_text(&text, self.config.max_text_bytes)?;
+                (self.engine.embed(&self.config.embedding_model, &text, Lane::Interactive).await?, Vec::new())
+            }
+            Like::Profile(id) => {
+                let profile = self.store.load_profile(tenant, &id).await?;
+                let profile = profile.ok_or_else(|| PipelineError::NotFound { what: "profile", id: id.to_string() })?;
+                (profile.vector, vec![id])
+            }
+        };
+        self.index.search(Query { tenant: tenant.clone(), vector, filter, exclude, limit }).await
     }
+}
+
+/// Facts about nothing yet.
+fn no_facts(kind: ItemKind) -> Facts<'static> {
+    Facts { kind, length: 0, width: 0, height: 0, signals: &[], context: &[], standing: Standing::Open }
+}
+
+/// Whose context a message has: an author's in a conversation.
+fn author(envelope: &Envelope) -> Option<AuthorKey> {
+    Some((envelope.tenant.clone(), envelope.conversation.clone()?, envelope.actor.clone()?))
+}
+
+/// `name@version` of a loaded model; the name alone when it is not loaded (its use then fails with what to do).
+fn versioned(engine: &Engine, name: &str) -> String {
+    let loaded = engine.models().into_iter().find(|model| &*model.name == name);
+    loaded.map_or_else(|| name.to_owned(), |model| format!("{name}@{}", model.version))
+}
+
+/// Where the time goes.
+struct Stopwatch {
+    started: Instant,
+    timings: Timings,
+}
+
+impl Stopwatch {
+    fn start(waited: TimeDelta) -> Self {
+        let waiting_ms = milliseconds(waited.to_std().unwrap_or_default());
+        Self { started: Instant::now(), timings: Timings { waiting_ms, ..Timings::default() } }
+    }
+
+    fn elapsed_ms(&self) -> f32 {
+        milliseconds(self.started.elapsed())
+    }
+
+    fn prepared(&mut self) {
+        self.timings.prepare_ms = self.elapsed_ms();
+    }
+
+    fn inferred(&mut self) {
+        self.timings.infer_ms = self.elapsed_ms() - self.timings.prepare_ms;
+    }
+
+    fn read(&self) -> Timings {
+        Timings { total_ms: self.elapsed_ms(), ..self.timings }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1000.0
 }

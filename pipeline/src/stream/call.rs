@@ -1,9 +1,18 @@
-//! Calls are sessions: start, join, leave, end. CONTRACT: fields are fixed; behaviour is being written.
+//! Calls are sessions: start, join, leave, end. Every transition is a pure function on [`Call`].
+//!
+//! Platforms repeat themselves and deliver late, so a transition that is already true is no error: joining twice,
+//! leaving twice and ending twice with the same words change nothing. What contradicts the record is a `Conflict`.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::item::{ActorId, CallId};
+use crate::{
+    error::PipelineError,
+    item::{ActorId, CallId},
+};
+
+/// The most people that one call holds. More is a platform error, and a way to fill the store.
+pub const MAX_PARTICIPANTS: usize = 1000;
 
 /// One person in a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +24,16 @@ pub struct Participant {
     /// Set while out of the call; cleared by a re-join.
     #[serde(default)]
     pub left_at: Option<DateTime<Utc>>,
+    /// Latest re-join; a participant who came back starts with a clean ladder.
+    #[serde(default)]
+    pub rejoined_at: Option<DateTime<Utc>>,
+}
+
+impl Participant {
+    /// Somebody who joins now for the first time.
+    pub fn new(actor: ActorId, joined_at: DateTime<Utc>) -> Self {
+        Self { actor, joined_at, left_at: None, rejoined_at: None }
+    }
 }
 
 /// A call from start to end.
@@ -31,6 +50,93 @@ pub struct Call {
     pub participants: Vec<Participant>,
 }
 
+/// Whether an action against a participant can still reach them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// In the call, or the call is one that we were never told of.
+    Open,
+    /// The call had ended, or the participant had left it, when the frame was captured.
+    Gone,
+}
+
+impl Call {
+    /// A call that starts now, with the people who are in it from the beginning.
+    pub fn start(id: CallId, at: DateTime<Utc>, actors: Vec<ActorId>) -> Result<Self, PipelineError> {
+        let mut call = Self { id, started_at: at, ended_at: None, participants: Vec::new() };
+        for actor in actors {
+            call = call.join(actor, at)?;
+        }
+        Ok(call)
+    }
+
+    /// Somebody joins or comes back.
+    pub fn join(mut self, actor: ActorId, at: DateTime<Utc>) -> Result<Self, PipelineError> {
+        self.refuse_ended("join")?;
+        match self.participants.iter_mut().find(|participant| participant.actor == actor) {
+            Some(participant) if participant.left_at.is_some() => {
+                participant.left_at = None;
+                participant.rejoined_at = Some(at);
+            }
+            Some(_) => {}
+            None if self.participants.len() >= MAX_PARTICIPANTS => {
+                return Err(PipelineError::Conflict {
+                    code: "call_full",
+                    message: format!("call `{}` has {MAX_PARTICIPANTS} participants, the most there may be", self.id),
+                });
+            }
+            None => self.participants.push(Participant::new(actor, at)),
+        }
+        Ok(self)
+    }
+
+    /// Somebody leaves; the call goes on, even when empty, until it is ended.
+    pub fn leave(mut self, actor: &ActorId, at: DateTime<Utc>) -> Result<Self, PipelineError> {
+        self.refuse_ended("leave")?;
+        let participant = self
+            .participants
+            .iter_mut()
+            .find(|participant| participant.actor == *actor)
+            .ok_or_else(|| PipelineError::NotFound { what: "participant", id: actor.to_string() })?;
+        participant.left_at.get_or_insert(at);
+        Ok(self)
+    }
+
+    /// The call ends for everybody. Ending an ended call changes nothing: the first time stands.
+    pub fn end(mut self, at: DateTime<Utc>) -> Self {
+        if self.ended_at.is_none() {
+            // An end before the start is a platform's clock going backwards.
+            self.ended_at = Some(at.max(self.started_at));
+            for participant in &mut self.participants {
+                participant.left_at.get_or_insert(at);
+            }
+        }
+        self
+    }
+
+    /// Whether an action on a frame that was captured at `at` can still reach `actor`.
+    pub fn standing(&self, actor: &ActorId, at: DateTime<Utc>) -> Standing {
+        let left = self.participants.iter().find(|p| p.actor == *actor).and_then(|p| p.left_at);
+        let over = [self.ended_at, left].into_iter().flatten().any(|end| at >= end);
+        if over { Standing::Gone } else { Standing::Open }
+    }
+
+    /// Did `actor` come back to this call after `since`?
+    pub fn rejoined_after(&self, actor: &ActorId, since: DateTime<Utc>) -> bool {
+        let participant = self.participants.iter().find(|participant| participant.actor == *actor);
+        participant.and_then(|participant| participant.rejoined_at).is_some_and(|at| at > since)
+    }
+
+    fn refuse_ended(&self, what: &str) -> Result<(), PipelineError> {
+        match self.ended_at {
+            None => Ok(()),
+            Some(ended) => Err(PipelineError::Conflict {
+                code: "call_ended",
+                message: format!("call `{}` ended at {ended}: nobody can {what} it; start a new call", self.id),
+            }),
+        }
+    }
+}
+
 /// What is remembered of one participant of one call: violations per ladder, and the last frame's answer.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ParticipantState {
@@ -42,4 +148,90 @@ pub struct ParticipantState {
     /// Frames judged.
     #[serde(default)]
     pub frames: u64,
+}
+
+impl ParticipantState {
+    /// The state of somebody who came back after a disconnect: counting starts anew, the frame count goes on.
+    #[must_use]
+    pub fn returned(self) -> Self {
+        Self { frames: self.frames, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::Kind;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(1_000_000 + seconds)
+    }
+
+    fn call() -> Call {
+        Call::start("room".into(), at(0), vec!["ann".into(), "bob".into()]).unwrap()
+    }
+
+    #[test]
+    fn f3_a_call_has_a_start_participants_and_an_end() {
+        let call = call().join("cid".into(), at(5)).unwrap().leave(&"bob".into(), at(6)).unwrap().end(at(9));
+        assert_eq!(call.started_at, at(0));
+        assert_eq!(call.ended_at, Some(at(9)));
+        let left: Vec<_> = call.participants.iter().map(|p| (p.actor.as_str(), p.joined_at, p.left_at)).collect();
+        assert_eq!(left, [("ann", at(0), Some(at(9))), ("bob", at(0), Some(at(6))), ("cid", at(5), Some(at(9)))]);
+    }
+
+    #[test]
+    fn f3_repeating_a_transition_changes_nothing() {
+        let joined = call();
+        assert_eq!(joined.clone().join("ann".into(), at(3)).unwrap(), joined);
+        let left = joined.leave(&"ann".into(), at(4)).unwrap();
+        assert_eq!(left.clone().leave(&"ann".into(), at(7)).unwrap(), left);
+        let ended = left.end(at(8));
+        assert_eq!(ended.clone().end(at(20)), ended);
+    }
+
+    #[test]
+    fn f3_an_ended_call_takes_no_more_people() {
+        let ended = call().end(at(8));
+        for refused in [ended.clone().join("dan".into(), at(9)), ended.leave(&"ann".into(), at(9))] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), Kind::Conflict);
+            assert!(matches!(error, PipelineError::Conflict { code: "call_ended", .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn f3_leaving_without_having_joined_is_not_found() {
+        assert_eq!(call().leave(&"nobody".into(), at(1)).unwrap_err().kind(), Kind::NotFound);
+    }
+
+    #[test]
+    fn f3_a_full_call_refuses_one_more() {
+        let actors = (0..MAX_PARTICIPANTS).map(|i| ActorId(i.to_string())).collect();
+        let full = Call::start("room".into(), at(0), actors).unwrap();
+        assert!(matches!(full.join("one more".into(), at(1)), Err(PipelineError::Conflict { code: "call_full", .. })));
+    }
+
+    #[test]
+    fn f3_an_end_before_the_start_is_moved_to_the_start() {
+        assert_eq!(call().end(at(-50)).ended_at, Some(at(0)));
+    }
+
+    #[test]
+    fn standing_follows_leave_rejoin_and_end() {
+        let ann = ActorId::from("ann");
+        let call = call().leave(&ann, at(10)).unwrap();
+        assert_eq!(call.standing(&ann, at(9)), Standing::Open);
+        assert_eq!(call.standing(&ann, at(10)), Standing::Gone);
+        let call = call.join(ann.clone(), at(12)).unwrap();
+        assert_eq!(call.standing(&ann, at(13)), Standing::Open);
+        assert!(call.rejoined_after(&ann, at(11)));
+        assert!(!call.rejoined_after(&ann, at(12)));
+        let call = call.end(at(20));
+        assert_eq!(call.standing(&ann, at(19)), Standing::Open);
+        assert_eq!(call.standing(&ann, at(20)), Standing::Gone);
+        assert_eq!(call.standing(&"stranger".into(), at(1)), Standing::Open);
+    }
 }

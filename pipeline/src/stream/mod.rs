@@ -1,4 +1,10 @@
 //! State over time, pure: no clock, no IO. Callers pass the time in.
+//!
+//! | part | module |
+//! |---|---|
+//! | calls as sessions, and what is remembered of one participant | [`call`] |
+//! | violations in a sliding window and what they lead to | [`ladder`] |
+//! | the last messages of an author, judged together with the new one | [`context`] |
 
 pub mod call;
 pub mod context;
