@@ -9,15 +9,14 @@
 //! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
 //! writes all that one item changes. Whoever calls acks the delivery afterwards.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use futures::future::try_join_all;
 use models::{Engine, Input, Lane, Pixels};
 use moka::sync::Cache;
+
+mod profiles;
 
 use crate::{
     clock::{Clock, clamp_occurred},
@@ -25,7 +24,7 @@ use crate::{
     decode::{self, decode_on_pool},
     error::PipelineError,
     hash::{TextKey, content_sha256},
-    index::{Condition, Hit, Point, Query, VectorIndex},
+    index::VectorIndex,
     item::{
         ActionId, ActorId, CallId, Content, ConversationId, Envelope, Item, ItemKind, ProfileId, TenantId, check_name,
         check_text,
@@ -33,7 +32,6 @@ use crate::{
     judge::{Judged, offending_spans, sanitize, verdict},
     normalise::Normalised,
     policy::{Evaluation, Facts, Policy, PolicySet, evaluate},
-    profile::{Profile, check_search},
     record::{action, outcome_record},
     signal::Signal,
     slots::Slots,
@@ -42,7 +40,7 @@ use crate::{
         call::{ParticipantState, Standing},
         context::Window,
     },
-    verdict::{Outcome, Timings, Verdict},
+    verdict::{Outcome, Stopwatch, Verdict},
 };
 
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
@@ -373,71 +371,6 @@ impl Pipeline {
             }),
         }
     }
-
-    /// Embeds and stores a profile; unchanged text is not embedded again.
-    pub async fn put_profile(
-        &self,
-        tenant: &TenantId,
-        id: ProfileId,
-        draft: ProfileDraft,
-    ) -> Result<Profile, PipelineError> {
-        check_name("tenant", tenant.as_str())?;
-        check_name("id", id.as_str())?;
-        let draft = draft.checked()?;
-        let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
-        let known = self.store.load_profile(tenant, &id).await?;
-        let text = Profile::embedded_text(&draft.interests, &draft.bio);
-        let model = &self.config.embedding_model;
-        let text_sha256 = Profile::digest(&versioned(&self.engine, model), &text);
-        let (version, vector) = match known {
-            Some(known) if known.text_sha256 == text_sha256 => (known.version, known.vector),
-            known => {
-                let vector = self.engine.embed(model, &text, Lane::Interactive).await?;
-                (known.map_or(1, |known| known.version.saturating_add(1)), vector)
-            }
-        };
-        let ProfileDraft { interests, bio, attributes } = draft;
-        let updated_at = self.clock.now();
-        let tenant = tenant.clone();
-        let profile = Profile { id, tenant, interests, bio, attributes, version, text_sha256, vector, updated_at };
-        // The store first: what the index lacks after a crash is rebuilt from there, never the other way round.
-        self.store.put_profile(&profile).await?;
-        let Profile { tenant, id, vector, attributes, .. } = profile.clone();
-        self.index.upsert(vec![Point { tenant, id, vector, attributes }]).await?;
-        Ok(profile)
-    }
-
-    /// Removes a profile from store and index; `NotFound` when there was none.
-    pub async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<(), PipelineError> {
-        let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
-        let was_there = self.store.delete_profile(tenant, id).await?;
-        // Also when the store had none: a crash between the two must not leave a vector behind.
-        self.index.delete(tenant, vec![id.clone()]).await?;
-        if was_there { Ok(()) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
-    }
-
-    /// People near a text or a person.
-    pub async fn similar(
-        &self,
-        tenant: &TenantId,
-        like: Like,
-        filter: Vec<Condition>,
-        limit: usize,
-    ) -> Result<Vec<Hit>, PipelineError> {
-        check_search(&filter, limit)?;
-        let (vector, exclude) = match like {
-            Like::Text(text) => {
-                check_text(&text, self.config.max_text_bytes)?;
-                (self.engine.embed(&self.config.embedding_model, &text, Lane::Interactive).await?, Vec::new())
-            }
-            Like::Profile(id) => {
-                let profile = self.store.load_profile(tenant, &id).await?;
-                let profile = profile.ok_or_else(|| PipelineError::NotFound { what: "profile", id: id.to_string() })?;
-                (profile.vector, vec![id])
-            }
-        };
-        self.index.search(Query { tenant: tenant.clone(), vector, filter, exclude, limit }).await
-    }
 }
 
 /// Facts about nothing yet.
@@ -454,37 +387,4 @@ fn author(envelope: &Envelope) -> Option<AuthorKey> {
 fn versioned(engine: &Engine, name: &str) -> String {
     let loaded = engine.models().into_iter().find(|model| &*model.name == name);
     loaded.map_or_else(|| name.to_owned(), |model| format!("{name}@{}", model.version))
-}
-
-/// Where the time goes.
-struct Stopwatch {
-    started: Instant,
-    timings: Timings,
-}
-
-impl Stopwatch {
-    fn start(waited: TimeDelta) -> Self {
-        let waiting_ms = milliseconds(waited.to_std().unwrap_or_default());
-        Self { started: Instant::now(), timings: Timings { waiting_ms, ..Timings::default() } }
-    }
-
-    fn elapsed_ms(&self) -> f32 {
-        milliseconds(self.started.elapsed())
-    }
-
-    fn prepared(&mut self) {
-        self.timings.prepare_ms = self.elapsed_ms();
-    }
-
-    fn inferred(&mut self) {
-        self.timings.infer_ms = self.elapsed_ms() - self.timings.prepare_ms;
-    }
-
-    fn read(&self) -> Timings {
-        Timings { total_ms: self.elapsed_ms(), ..self.timings }
-    }
-}
-
-fn milliseconds(duration: Duration) -> f32 {
-    duration.as_secs_f32() * 1000.0
 }

@@ -1,6 +1,8 @@
 //! The pipeline's answer about one item.
 
-use chrono::{DateTime, Utc};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -59,6 +61,39 @@ pub struct Timings {
     pub infer_ms: f32,
     /// From the start of work to the decision.
     pub total_ms: f32,
+}
+
+/// Measures [`Timings`] while an item passes the stages.
+pub(crate) struct Stopwatch {
+    started: Instant,
+    timings: Timings,
+}
+
+impl Stopwatch {
+    pub(crate) fn start(waited: TimeDelta) -> Self {
+        let waiting_ms = milliseconds(waited.to_std().unwrap_or_default());
+        Self { started: Instant::now(), timings: Timings { waiting_ms, ..Timings::default() } }
+    }
+
+    fn elapsed_ms(&self) -> f32 {
+        milliseconds(self.started.elapsed())
+    }
+
+    pub(crate) fn prepared(&mut self) {
+        self.timings.prepare_ms = self.elapsed_ms();
+    }
+
+    pub(crate) fn inferred(&mut self) {
+        self.timings.infer_ms = self.elapsed_ms() - self.timings.prepare_ms;
+    }
+
+    pub(crate) fn read(&self) -> Timings {
+        Timings { total_ms: self.elapsed_ms(), ..self.timings }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1000.0
 }
 
 /// What is recorded about an item in one transaction.

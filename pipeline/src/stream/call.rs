@@ -72,13 +72,14 @@ impl Call {
     /// Somebody joins or comes back.
     pub fn join(mut self, actor: ActorId, at: DateTime<Utc>) -> Result<Self, PipelineError> {
         self.refuse_ended("join")?;
+        let full = self.participants.len() >= MAX_PARTICIPANTS;
         match self.participants.iter_mut().find(|participant| participant.actor == actor) {
             Some(participant) if participant.left_at.is_some() => {
                 participant.left_at = None;
                 participant.rejoined_at = Some(at);
             }
             Some(_) => {}
-            None if self.participants.len() >= MAX_PARTICIPANTS => {
+            None if full => {
                 return Err(PipelineError::Conflict {
                     code: "call_full",
                     message: format!("call `{}` has {MAX_PARTICIPANTS} participants, the most there may be", self.id),
