@@ -25,10 +25,7 @@ use crate::{
     error::PipelineError,
     hash::{TextKey, content_sha256},
     index::VectorIndex,
-    item::{
-        ActionId, ActorId, CallId, Content, ConversationId, Envelope, Item, ItemKind, ProfileId, TenantId, check_name,
-        check_text,
-    },
+    item::{ActionId, ActorId, CallId, Content, ConversationId, Envelope, Item, ItemKind, ProfileId, TenantId},
     judge::{Judged, offending_spans, sanitize, verdict},
     normalise::Normalised,
     policy::{Evaluation, Facts, Policy, PolicySet, evaluate},

@@ -1,0 +1,154 @@
+//! A whole pipeline with models that do what the input says.
+
+use std::{io::Cursor, path::Path, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use models::{Engine, EngineConfig, Lane, Repository};
+use pipeline::{
+    PipelineError,
+    clock::Clock,
+    config::PipelineConfig,
+    index::VectorIndex,
+    item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
+    policy::{Policy, PolicySet},
+    process::{Mode, Pipeline, Processed, WebhookInterest},
+    store::{Event, Store},
+};
+
+pub(crate) const TENANT: &str = "acme";
+
+/// Labels as the real models spell them.
+const MODELS: [(&str, &str, &str); 4] = [
+    (
+        "toxicity",
+        "classify-text",
+        r#"labels = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]"#,
+    ),
+    ("spam", "classify-text", r#"labels = ["spam"]"#),
+    (
+        "nsfw-mobilenet",
+        "classify-image",
+        "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\"]\nimage_size = 8",
+    ),
+    ("embed-minilm", "embed-text", "dimensions = 32\nmax_tokens = 256"),
+];
+
+pub(crate) struct Harness {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) index: Arc<dyn VectorIndex>,
+    pub(crate) policies: Arc<PolicySet>,
+    pub(crate) clock: Clock,
+    engine: Engine,
+    _folder: tempfile::TempDir,
+}
+
+pub(crate) fn start_of_time() -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
+}
+
+fn write_models(root: &Path) {
+    for (name, task, rest) in MODELS {
+        let folder = root.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let spec = format!(
+            "name = \"{name}\"\nversion = \"1\"\nsummary = \"test\"\ntask = \"{task}\"\nbackend = \"fake\"\n{rest}\n"
+        );
+        std::fs::write(folder.join("model.toml"), spec).unwrap();
+    }
+}
+
+impl Harness {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path().join("models");
+        write_models(&models);
+        let repository = Repository::open(&models).unwrap();
+        let load = MODELS.iter().map(|(name, ..)| format!("fake:{name}")).collect();
+        let config = EngineConfig { repository: models, load, threads: 1, ..EngineConfig::default() };
+        let engine = Engine::start(&config, &repository).await.unwrap();
+        let store = pipeline::store::connect("sqlite::memory:").await.unwrap();
+        let index =
+            pipeline::index::connect(&format!("edge:{}", folder.path().join("index").display()), 32).await.unwrap();
+        let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::fixed(start_of_time()));
+        let pipeline = wire(&engine, &policies, &store, &index, &clock);
+        Self { pipeline, store, index, policies, clock, engine, _folder: folder }
+    }
+
+    /// The same service after a restart: memory is gone, the store is not.
+    pub(crate) fn restart(&mut self) {
+        self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock);
+    }
+
+    pub(crate) fn set_policy(&self, text: &str) {
+        self.policies.replace_default(Arc::new(Policy::parse("test.toml", text).unwrap()));
+    }
+
+    pub(crate) async fn record(&self, item: &Item) -> Result<Processed, PipelineError> {
+        self.pipeline.process(item, Lane::Interactive, Mode::Record).await
+    }
+
+    pub(crate) async fn dry_run(&self, item: &Item) -> Result<Processed, PipelineError> {
+        self.pipeline.process(item, Lane::Interactive, Mode::DryRun).await
+    }
+
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        self.store.events_after(Some(&TenantId::from(TENANT)), 0, 10_000).await.unwrap()
+    }
+
+    /// Now plus so many seconds.
+    pub(crate) fn at(&self, seconds: i64) -> DateTime<Utc> {
+        start_of_time() + TimeDelta::seconds(seconds)
+    }
+}
+
+fn wire(
+    engine: &Engine,
+    policies: &Arc<PolicySet>,
+    store: &Arc<dyn Store>,
+    index: &Arc<dyn VectorIndex>,
+    clock: &Clock,
+) -> Pipeline {
+    let hooks = vec![WebhookInterest { name: "actions".into(), kinds: vec!["moderation.action".into()] }];
+    let (store, index) = (Arc::clone(store), Arc::clone(index));
+    Pipeline::new(engine.clone(), Arc::clone(policies), store, index, clock.clone(), PipelineConfig::default(), hooks)
+}
+
+fn envelope(kind: ItemKind, at: DateTime<Utc>) -> Envelope {
+    Envelope {
+        id: ItemId::new(),
+        tenant: TENANT.into(),
+        kind,
+        actor: Some("ann".into()),
+        conversation: (kind == ItemKind::Text).then(|| "chat".into()),
+        call: (kind == ItemKind::Frame).then(|| "room".into()),
+        reference: None,
+        occurred_at: at,
+        received_at: at,
+    }
+}
+
+pub(crate) fn text(text: &str, at: DateTime<Utc>) -> Item {
+    Item { envelope: envelope(ItemKind::Text, at), content: Content::Text(text.into()) }
+}
+
+/// A picture of one colour. The fake classifier reads the label from red and the score from green.
+pub(crate) fn picture_bytes(label: u8, score: f32) -> Vec<u8> {
+    let green = (score * 255.0).round() as u8;
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(8, 8, Rgb([label, green, 0])));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+pub(crate) const NEUTRAL: u8 = 2;
+pub(crate) const PORN: u8 = 3;
+
+pub(crate) fn picture(kind: ItemKind, bytes: Vec<u8>, at: DateTime<Utc>) -> Item {
+    Item { envelope: envelope(kind, at), content: Content::Picture(bytes.into()) }
+}
+
+pub(crate) fn frame(label: u8, score: f32, at: DateTime<Utc>) -> Item {
+    picture(ItemKind::Frame, picture_bytes(label, score), at)
+}
