@@ -1,0 +1,53 @@
+# What a newcomer types. `make` alone lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+CHAPERONE := $(TARGET)/release/chaperone
+
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help demo serve test models bench lint setup setup-test build
+
+help: ## List what can be made
+	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
+	@echo
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: models ## Install what is missing, fetch models, build, and show real verdicts (about 20 s once built)
+	@$(CHAPERONE) demo
+
+serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
+	@$(CHAPERONE) serve
+
+test: setup-test models ## Everything that the tests need, then all tests
+	$(call say,running the tests)
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --release --locked --workspace; \
+	else \
+		$(CARGO) test --release --locked --workspace; \
+	fi
+
+models: build ## Fetch, check and convert the models that are missing
+	@$(CHAPERONE) models fetch
+
+bench: models ## Measure speed and memory, with the peers
+	@$(CARGO) bench --locked --workspace
+
+lint: ## Formatting and clippy, as CI wants them
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+setup: ## Install the system packages that building needs
+	@deploy/setup.sh
+
+setup-test:
+	@deploy/setup.sh test
+
+build: setup
+	$(call say,building (the first time takes a while))
+	@$(CARGO) build --release --locked --bin chaperone
