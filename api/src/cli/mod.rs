@@ -124,8 +124,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::CheckConfig(args) => check_config::run(args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {
-            let document = crate::openapi::document().to_pretty_json()?;
-            writeln!(std::io::stdout(), "{document}")?;
+            let document = crate::openapi::document_json()?;
+            write!(std::io::stdout(), "{document}")?;
             Ok(Exit::Fine)
         }
     }
