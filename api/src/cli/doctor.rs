@@ -116,6 +116,23 @@ fn tell(findings: &[Finding], paint: Paint) -> String {
     text
 }
 
+fn policy(config: &Config) -> Finding {
+    let source = config.pipeline.policy.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
+    match pipeline::policy::PolicySet::load(config.pipeline.policy.as_deref()) {
+        Ok(_) => Finding::good("policy", source),
+        Err(error) => Finding::bad("policy", error.to_string(), "correct the file, or leave `pipeline.policy` out to use the built-in one"),
+    }
+}
+
+/// Loads the library as the service will: a file that is there may still be for another processor.
+fn onnxruntime(config: &Config) -> Finding {
+    let library = config.models.onnxruntime_library(&config.models.repository);
+    match models::backend::probe_onnxruntime(&library) {
+        Ok(()) => Finding::good("ONNX Runtime", format!("{} loads", library.display())),
+        Err(error) => Finding::bad("ONNX Runtime", error.to_string(), "chaperone models fetch, or name a library in `models.onnxruntime`"),
+    }
+}
+
 fn model_files(config: &Config) -> Vec<Finding> {
     let repository = match models::Repository::open(&config.models.repository) {
         Ok(repository) => repository,

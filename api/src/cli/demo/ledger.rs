@@ -1,16 +1,15 @@
 //! Who waits for which verdict. The event stream settles; everything that sends, waits.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use futures::StreamExt;
-use pipeline::{action::Action, item::ItemId, signal::Signal, store::Event};
+use pipeline::{item::ItemId, store::Event};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -31,10 +30,12 @@ pub(super) struct Judged {
 }
 
 /// One `moderation.action` event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Performed {
     pub(super) action: String,
     pub(super) actor: Option<String>,
+    /// `text`, `frame`, `image`.
+    #[serde(rename = "kind")]
     pub(super) item_kind: String,
 }
 
@@ -124,25 +125,21 @@ impl Ledger {
 
 /// The verdict out of an `item.judged` event.
 fn judged(event: &Event) -> Option<Judged> {
-    let text = |pointer| event.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let mut scores: Vec<(String, f32)> = Vec::new();
-    for signal in event.data.pointer("/signals").and_then(Value::as_array)? {
-        let signal = Signal::deserialize(signal).ok()?;
-        scores.push((signal.label, signal.score));
+    #[derive(Deserialize)]
+    struct Data {
+        action: String,
+        flagged: bool,
+        scores: BTreeMap<String, f32>,
     }
+    let Data { action, flagged, scores } = Data::deserialize(&event.data).ok()?;
+    let mut scores: Vec<(String, f32)> = scores.into_iter().collect();
     scores.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let flagged = event.data.pointer("/verdict/flagged")?.as_bool()?;
-    Some(Judged { action: text("/verdict/action")?, flagged, scores, latency_ms: 0.0 })
+    Some(Judged { action, flagged, scores, latency_ms: 0.0 })
 }
 
 /// The action out of a `moderation.action` event.
 fn performed(event: &Event) -> Option<Performed> {
-    let action = Action::deserialize(&event.data).ok()?;
-    Some(Performed {
-        action: action.kind.as_str().to_owned(),
-        actor: action.subject.actor.map(|actor| actor.0),
-        item_kind: action.subject.kind.as_str().to_owned(),
-    })
+    Performed::deserialize(&event.data).ok()
 }
 
 impl Waiting {
@@ -151,5 +148,48 @@ impl Waiting {
         let verdict = tokio::time::timeout(PATIENCE, self.settled).await;
         let verdict = verdict.with_context(|| format!("item {} has no verdict after {} s", self.id, PATIENCE.as_secs()))?;
         verdict.context("the event stream ended before the verdict came")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(kind: &str, key: &str, data: serde_json::Value) -> Event {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        Event { sequence: 1, kind: kind.into(), tenant: "default".into(), key: key.into(), at, data }
+    }
+
+    #[tokio::test]
+    async fn a_verdict_finds_whoever_waits_for_it() {
+        let ledger = Ledger::default();
+        let id = ItemId::new();
+        let waiting = ledger.expect(id);
+        let data = json!({"kind": "text", "action": "warn", "flagged": true, "scores": {"insult": 0.5, "toxic": 0.9}, "more": 1});
+        let judged = event("item.judged", &id.to_string(), data);
+        ledger.note(&judged).unwrap();
+        ledger.note(&judged).unwrap();
+        let verdict = waiting.verdict().await.unwrap();
+        assert_eq!((verdict.action.as_str(), verdict.flagged), ("warn", true));
+        assert_eq!(verdict.scores, [("toxic".to_owned(), 0.9), ("insult".to_owned(), 0.5)]);
+    }
+
+    #[test]
+    fn a_repeated_action_counts_once() {
+        let ledger = Ledger::default();
+        let action = event("moderation.action", "a1", json!({"kind": "frame", "actor": "olaf", "action": "warn", "rule": "r"}));
+        ledger.note(&action).unwrap();
+        ledger.note(&action).unwrap();
+        let performed = Performed { action: "warn".into(), actor: Some("olaf".into()), item_kind: "frame".into() };
+        assert_eq!(ledger.performed(), [performed]);
+    }
+
+    #[test]
+    fn an_event_without_what_it_should_hold_is_an_error() {
+        let ledger = Ledger::default();
+        assert!(ledger.note(&event("item.judged", "1", json!({}))).is_err());
+        assert!(ledger.note(&event("call.started", "1", json!({}))).is_ok(), "other events are none of its business");
     }
 }

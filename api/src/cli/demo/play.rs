@@ -60,7 +60,7 @@ pub(super) async fn story(bundle: &Bundle, client: &Client, ledger: &Ledger, pac
                     break;
                 }
             }
-            Ok(())
+            Ok::<_, anyhow::Error>(())
         }
     });
     futures::future::try_join_all(tracks).await?;

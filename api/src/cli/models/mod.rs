@@ -1,16 +1,19 @@
 //! `chaperone models`: what is in the model repository, fetching what is missing, checking what is there.
 
+mod progress;
+
 use std::io::Write as _;
 
 use clap::Subcommand;
 use models::{
-    spec::{BackendKind, ModelSpec, Task},
     ModelError, Repository,
+    fetch::{Cancel, Outcome},
+    spec::{BackendKind, ModelSpec, Task},
 };
 
 use super::{
-    table::{bytes, rows, Paint},
     Exit, Global,
+    table::{Paint, bytes, rows},
 };
 
 /// Arguments of `chaperone models`.
@@ -66,13 +69,37 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             std::io::stdout().write_all(list(&found, Paint::stdout()).as_bytes())?;
             Ok(Exit::Fine)
         }
-        Verb::Fetch(_only) => anyhow::bail!("being written"),
+        Verb::Fetch(only) => fetch(repository, only.only).await,
         Verb::Verify(only) => {
             let found = survey(repository, only).await?;
             std::io::stdout().write_all(verification(&found, Paint::stdout()).as_bytes())?;
             Ok(if found.iter().all(|model| model.problem.is_none()) { Exit::Fine } else { Exit::Failed })
         }
     }
+}
+
+/// Gets what is missing. Ctrl-C stops it cleanly; a second run takes up what is left.
+async fn fetch(repository: Repository, names: Vec<String>) -> anyhow::Result<Exit> {
+    let cancel = Cancel::new();
+    let fetching = {
+        let cancel = cancel.clone();
+        tokio::task::spawn_blocking(move || models::fetch::fetch(&repository, &names, &progress::Shown::new(), &cancel))
+    };
+    let interrupted = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    let fetched = fetching.await?;
+    interrupted.abort();
+    let fetched = fetched?;
+    let installed = fetched.iter().filter(|(_, outcome)| *outcome == Outcome::Installed).count();
+    let sentence = match installed {
+        0 => format!("all {} are there and have the pinned content", fetched.len()),
+        installed => format!("{installed} fetched, {} were there already", fetched.len() - installed),
+    };
+    writeln!(std::io::stderr(), "models: {sentence}")?;
+    Ok(Exit::Fine)
 }
 
 /// One model with the state of its files.
