@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::{
-    table::{bytes, Paint},
     Exit, Global,
+    table::{Paint, bytes},
 };
 use crate::config::Config;
 
@@ -71,12 +71,19 @@ fn examine(global: &Global) -> Vec<Finding> {
     let mut findings = Vec::new();
     let config = match global.config() {
         Ok(config) => {
-            let source = global.config.as_ref().map_or("built-in defaults and environment".to_owned(), |path| path.display().to_string());
+            let source = global
+                .config
+                .as_ref()
+                .map_or("built-in defaults and environment".to_owned(), |path| path.display().to_string());
             findings.push(Finding::good("configuration", source));
             config
         }
         Err(error) => {
-            findings.push(Finding::bad("configuration", format!("{error:#}"), "correct it; `chaperone check-config` shows the result"));
+            findings.push(Finding::bad(
+                "configuration",
+                format!("{error:#}"),
+                "correct it; `chaperone check-config` shows the result",
+            ));
             Config::default()
         }
     };
@@ -120,7 +127,11 @@ fn policy(config: &Config) -> Finding {
     let source = config.pipeline.policy.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
     match pipeline::policy::PolicySet::load(config.pipeline.policy.as_deref()) {
         Ok(_) => Finding::good("policy", source),
-        Err(error) => Finding::bad("policy", error.to_string(), "correct the file, or leave `pipeline.policy` out to use the built-in one"),
+        Err(error) => Finding::bad(
+            "policy",
+            error.to_string(),
+            "correct the file, or leave `pipeline.policy` out to use the built-in one",
+        ),
     }
 }
 
@@ -129,7 +140,11 @@ fn onnxruntime(config: &Config) -> Finding {
     let library = config.models.onnxruntime_library(&config.models.repository);
     match models::backend::probe_onnxruntime(&library) {
         Ok(()) => Finding::good("ONNX Runtime", format!("{} loads", library.display())),
-        Err(error) => Finding::bad("ONNX Runtime", error.to_string(), "chaperone models fetch, or name a library in `models.onnxruntime`"),
+        Err(error) => Finding::bad(
+            "ONNX Runtime",
+            error.to_string(),
+            "chaperone models fetch, or name a library in `models.onnxruntime`",
+        ),
     }
 }
 
@@ -142,11 +157,18 @@ fn model_files(config: &Config) -> Vec<Finding> {
         }
     };
     let examine = |name: &String| match repository.verify(name) {
-        Ok(folder) => Finding::good(format!("model {name}"), format!("version {}, {} files match", folder.spec.version, folder.spec.artifact.len())),
-        Err(error @ models::ModelError::UnknownModel(_)) => {
-            Finding::bad(format!("model {name}"), error.to_string(), "correct `models.load`; `chaperone models list` shows the names")
+        Ok(folder) => Finding::good(
+            format!("model {name}"),
+            format!("version {}, {} files match", folder.spec.version, folder.spec.artifact.len()),
+        ),
+        Err(error @ models::ModelError::UnknownModel(_)) => Finding::bad(
+            format!("model {name}"),
+            error.to_string(),
+            "correct `models.load`; `chaperone models list` shows the names",
+        ),
+        Err(error) => {
+            Finding::bad(format!("model {name}"), error.to_string(), format!("chaperone models fetch --only {name}"))
         }
-        Err(error) => Finding::bad(format!("model {name}"), error.to_string(), format!("chaperone models fetch --only {name}")),
     };
     config.models.load.iter().filter(|name| !name.starts_with("fake:")).map(examine).collect()
 }
@@ -157,18 +179,24 @@ fn fetch_tools(needed: bool) -> Vec<Finding> {
         ("pip", "python3", &["-m", "pip", "--version"], "apt-get install python3 python3-pip"),
         ("npm", "npm", &["--version"], "apt-get install npm"),
     ];
-    let examine = |(what, program, arguments, cure): (&str, &str, &[&str], &str)| {
-        match (first_line(program, arguments), needed) {
-            (Some(version), _) => Finding::good(what, version),
-            (None, true) => Finding::note(what, "not found; `models fetch` may need it", cure),
-            (None, false) => Finding::good(what, "not found, and not needed: no model is missing"),
-        }
+    let examine = |(what, program, arguments, cure): (&str, &str, &[&str], &str)| match (
+        first_line(program, arguments),
+        needed,
+    ) {
+        (Some(version), _) => Finding::good(what, version),
+        (None, true) => Finding::note(what, "not found; `models fetch` may need it", cure),
+        (None, false) => Finding::good(what, "not found, and not needed: no model is missing"),
     };
     tools.into_iter().map(examine).collect()
 }
 
 fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok().filter(|output| output.status.success())?;
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .ok()
+        .filter(|output| output.status.success())?;
     let text = String::from_utf8_lossy(&output.stdout);
     // pip tells where it is installed after its version.
     Some(text.lines().next().unwrap_or_default().split(" from ").next().unwrap_or_default().to_owned())
@@ -186,21 +214,37 @@ fn storage(config: &Config) -> Vec<Finding> {
 fn folder_state(what: &str, folder: &Path) -> Finding {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     // What does not exist yet is made at start: then its nearest parent must let us.
-    let Some(existing) = folder.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path }).find(|path| path.exists())
+    let Some(existing) = folder
+        .ancestors()
+        .map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path })
+        .find(|path| path.exists())
     else {
-        return Finding::bad(what, format!("{} cannot be made", folder.display()), "choose another folder in the configuration");
+        return Finding::bad(
+            what,
+            format!("{} cannot be made", folder.display()),
+            "choose another folder in the configuration",
+        );
     };
     if let Err(error) = tempfile::tempfile_in(existing) {
-        let cure = format!("make it writable for this user (`chown`), or choose another folder: {}", existing.display());
+        let cure =
+            format!("make it writable for this user (`chown`), or choose another folder: {}", existing.display());
         return Finding::bad(what, format!("{}: {error}", existing.display()), cure);
     }
     match rustix::fs::statvfs(existing) {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let detail = format!("{} is writable, {} free", folder.display(), bytes(free));
-            if free < MIN_DISK { Finding::note(what, detail, "make room: less than 1 GB is left") } else { Finding::good(what, detail) }
+            if free < MIN_DISK {
+                Finding::note(what, detail, "make room: less than 1 GB is left")
+            } else {
+                Finding::good(what, detail)
+            }
         }
-        Err(error) => Finding::note(what, format!("{} is writable; free space unknown: {error}", folder.display()), "look with `df`"),
+        Err(error) => Finding::note(
+            what,
+            format!("{} is writable; free space unknown: {error}", folder.display()),
+            "look with `df`",
+        ),
     }
 }
 
@@ -209,21 +253,25 @@ fn port(config: &Config) -> Finding {
     match TcpListener::bind(listen) {
         Ok(_) => Finding::good("port", format!("{listen} is free")),
         Err(error) => {
-            let cure = "if that is not Chaperone itself: stop what uses it, or set `server.listen` (CHAPERONE_SERVER__LISTEN)";
+            let cure =
+                "if that is not Chaperone itself: stop what uses it, or set `server.listen` (CHAPERONE_SERVER__LISTEN)";
             Finding::bad("port", format!("{listen}: {error}"), cure)
         }
     }
 }
 
 fn processor(cpuinfo: &str) -> Finding {
-    let flags: Vec<&str> = cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default().split_whitespace().collect();
+    let flags: Vec<&str> =
+        cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default().split_whitespace().collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let known = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_vnni", "VNNI"), ("amx_tile", "AMX")];
     let found: Vec<&str> = known.into_iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, name)| name).collect();
     match (flags.is_empty(), found.contains(&"AVX2")) {
         (true, _) => Finding::good("processor", format!("{cores} cores, {}", std::env::consts::ARCH)),
         (false, true) => Finding::good("processor", format!("{cores} cores with {}", found.join(", "))),
-        (false, false) => Finding::note("processor", format!("{cores} cores without AVX2"), "it works, several times slower"),
+        (false, false) => {
+            Finding::note("processor", format!("{cores} cores without AVX2"), "it works, several times slower")
+        }
     }
 }
 
@@ -236,7 +284,11 @@ fn memory(meminfo: &str) -> Finding {
         (Some(available), Some(total)) => {
             let (available, total) = (available * 1024, total * 1024);
             let detail = format!("{} available of {}", bytes(available), bytes(total));
-            if available < MIN_MEMORY { Finding::note("memory", detail, "stop something: the models want about 0.6 GB") } else { Finding::good("memory", detail) }
+            if available < MIN_MEMORY {
+                Finding::note("memory", detail, "stop something: the models want about 0.6 GB")
+            } else {
+                Finding::good("memory", detail)
+            }
         }
         _ => Finding::note("memory", "unknown on this system", "have 1 GB to spare"),
     }
@@ -286,6 +338,9 @@ mod tests {
     #[test]
     fn every_bad_finding_comes_with_a_cure_and_a_count() {
         let text = tell(&[Finding::good("a", "fine"), Finding::bad("bb", "broken", "mend it")], Paint::plain());
-        assert_eq!(text, "✓ a   fine\n✗ bb  broken\n      → mend it\n\n1 thing keeps `chaperone serve` from working.\n");
+        assert_eq!(
+            text,
+            "✓ a   fine\n✗ bb  broken\n      → mend it\n\n1 thing keeps `chaperone serve` from working.\n"
+        );
     }
 }

@@ -144,7 +144,8 @@ fn complain(message: &str) {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let kind =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     error.chain().any(|cause| kind(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
@@ -168,10 +169,11 @@ mod tests {
     fn every_verb_teaches_with_examples() {
         let mut command = Cli::command();
         command.build();
-        let leaves = command.get_subcommands().flat_map(|verb| match verb.has_subcommands() && verb.get_name() != "help" {
-            true => verb.get_subcommands().cloned().collect(),
-            false => vec![verb.clone()],
-        });
+        let leaves =
+            command.get_subcommands().flat_map(|verb| match verb.has_subcommands() && verb.get_name() != "help" {
+                true => verb.get_subcommands().cloned().collect(),
+                false => vec![verb.clone()],
+            });
         for mut verb in leaves.filter(|verb| verb.get_name() != "help" && !verb.is_hide_set()) {
             let help = verb.render_long_help().to_string();
             assert!(help.contains("Examples:"), "`{}` shows no examples:\n{help}", verb.get_name());

@@ -101,7 +101,8 @@ pub(crate) fn columns() -> usize {
 /// Rows with a heading, every column as wide as its widest cell; two blanks between columns, none at the end of a line.
 pub(crate) fn rows(heading: &[&str], rows: &[Vec<String>], paint: Paint) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0);
+        let cells =
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0);
         cells.max(measure_text_width(heading[column]))
     };
     let widths: Vec<usize> = (0..heading.len()).map(width).collect();
@@ -136,13 +137,9 @@ mod tests {
 
     #[test]
     fn cells_are_exactly_as_wide_as_asked() {
-        for (text, width, expected) in [
-            ("abc", 5, "abc  "),
-            ("abcdef", 4, "abc…"),
-            ("日本語", 4, "日… "),
-            ("", 2, "  "),
-            ("é", 1, "é"),
-        ] {
+        for (text, width, expected) in
+            [("abc", 5, "abc  "), ("abcdef", 4, "abc…"), ("日本語", 4, "日… "), ("", 2, "  "), ("é", 1, "é")]
+        {
             assert_eq!(fit(text, width), expected, "{text}");
         }
         assert_eq!(fit_right("7", 3), "  7");
@@ -155,12 +152,19 @@ mod tests {
 
     #[test]
     fn rows_line_up_without_trailing_blanks() {
-        let table = rows(&["name", "state"], &[vec!["a".into(), "ready".into()], vec!["longer".into(), "x".into()]], Paint::plain());
+        let table = rows(
+            &["name", "state"],
+            &[vec!["a".into(), "ready".into()], vec!["longer".into(), "x".into()]],
+            Paint::plain(),
+        );
         assert_eq!(table, "name    state\na       ready\nlonger  x\n");
     }
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([bytes(12), bytes(1_500), bytes(83_000_000), bytes(2_000_000_000)], ["12 B", "1.5 kB", "83.0 MB", "2.0 GB"]);
+        assert_eq!(
+            [bytes(12), bytes(1_500), bytes(83_000_000), bytes(2_000_000_000)],
+            ["12 B", "1.5 kB", "83.0 MB", "2.0 GB"]
+        );
     }
 }

@@ -33,13 +33,18 @@ fn f2_t1_t3_x1_the_demo_tells_its_whole_story() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
 
-    let line = |start: &str| stdout.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no `{start}` in\n{stdout}"));
+    let line = |start: &str| {
+        stdout.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no `{start}` in\n{stdout}"))
+    };
     // 60 messages, and 12 frames of which none comes after the disconnect.
     assert!(line("items").contains("72 items judged"), "{}", line("items"));
     assert!(line("throughput").contains("160 more texts"), "{}", line("throughput"));
     assert_eq!(line("call"), "call        olaf: warn, warn, disconnect");
     assert!(line("matches").contains("9 found among 40 people"), "{}", line("matches"));
-    assert!(stdout.contains("harmless photo, misjudged by the small model"), "the table is honest about its false alarms");
+    assert!(
+        stdout.contains("harmless photo, misjudged by the small model"),
+        "the table is honest about its false alarms"
+    );
 
     // What a platform sees of it: frames marked as known errors and nothing else were flagged in the call.
     let frames: Vec<&str> = stdout.lines().filter(|line| line.contains("  frame  ")).collect();
@@ -48,7 +53,11 @@ fn f2_t1_t3_x1_the_demo_tells_its_whole_story() {
     // Logs stay out of the table, and their file exists.
     assert!(!stdout.contains("INFO") && !stderr.contains("INFO"), "{stderr}");
     assert!(folder.path().join("data/demo.log").is_file());
-    assert_eq!(std::fs::read_dir(folder.path().join("data")).unwrap().count(), 1, "the log is all that it leaves behind");
+    assert_eq!(
+        std::fs::read_dir(folder.path().join("data")).unwrap().count(),
+        1,
+        "the log is all that it leaves behind"
+    );
 }
 
 #[test]
@@ -85,5 +94,9 @@ fn f1_check_judges_a_folder_of_pictures() {
         .filter(|result| result["flagged"] == true)
         .map(|result| Path::new(result["source"].as_str().unwrap()).file_name().unwrap().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(flagged, ["bananas.jpg", "melons.jpg", "park-avenue.jpg"], "the known errors of the small model, in order, and no others");
+    assert_eq!(
+        flagged,
+        ["bananas.jpg", "melons.jpg", "park-avenue.jpg"],
+        "the known errors of the small model, in order, and no others"
+    );
 }

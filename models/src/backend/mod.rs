@@ -8,7 +8,7 @@ mod fake;
 mod linear;
 mod ort;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{
     ModelError,
@@ -46,6 +46,11 @@ pub fn open(
         BackendKind::Linear => Box::new(linear::LinearBackend::load(folder)?),
         BackendKind::Fake => Box::new(fake::FakeBackend::new(&folder.spec)),
     })
+}
+
+/// Loads the ONNX Runtime library as a model would: whether this machine can.
+pub fn probe_onnxruntime(library: &Path) -> Result<(), ModelError> {
+    ort::environment(library).map(drop)
 }
 
 /// Name in states, metrics and errors.

@@ -94,7 +94,7 @@ fn session(environment: &Environment, graph: &Path, threads: usize) -> Result<Se
 }
 
 /// The one environment of the process. ONNX Runtime allows no second one, so the first library wins.
-fn environment(library: &Path) -> Result<Environment, ModelError> {
+pub(super) fn environment(library: &Path) -> Result<Environment, ModelError> {
     static CURRENT: Mutex<Option<Environment>> = Mutex::new(None);
     let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(environment) = &*current {

@@ -58,7 +58,8 @@ impl Input {
             return Ok(Self::Stdin);
         }
         let path = Path::new(argument);
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let extension =
+            path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
         let is_picture = PICTURES.contains(&extension.as_str());
         let is_lines = matches!(extension.as_str(), "jsonl" | "ndjson");
         match std::fs::metadata(path) {
@@ -78,7 +79,10 @@ impl Input {
     /// Hands out everything that the input holds, in order, until `give` answers `false`. Blocking.
     pub(super) fn read(&self, max_picture_bytes: usize, give: &mut dyn FnMut(Found) -> bool) -> bool {
         match self {
-            Self::Text(text) => give(Found { source: "text".into(), what: Ok(Thing::Text(Line { text: text.clone(), ..Line::default() })) }),
+            Self::Text(text) => give(Found {
+                source: "text".into(),
+                what: Ok(Thing::Text(Line { text: text.clone(), ..Line::default() })),
+            }),
             Self::Picture(path) => give(picture(path, max_picture_bytes)),
             Self::Folder(folder) => read_folder(folder, max_picture_bytes, give),
             Self::Jsonl(path) => match File::open(path) {
@@ -124,7 +128,8 @@ fn pictures_below(folder: &Path) -> Vec<Result<PathBuf, (PathBuf, String)>> {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+            let extension =
+                path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(path),
                 Ok(_) if PICTURES.contains(&extension.as_str()) => found.push(Ok(path)),
@@ -297,7 +302,10 @@ mod tests {
         }
         let mut names = Vec::new();
         read_folder(folder.path(), 3, &mut |found| {
-            assert_eq!(found.what, Ok(Thing::Picture(Bytes::copy_from_slice(&relative(&folder, &found.source).as_bytes()[..4]))));
+            assert_eq!(
+                found.what,
+                Ok(Thing::Picture(Bytes::copy_from_slice(&relative(&folder, &found.source).as_bytes()[..4])))
+            );
             names.push(relative(&folder, &found.source));
             true
         });

@@ -9,10 +9,10 @@ use clap::ValueEnum;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pipeline::{
+    Lane, PipelineError,
     clock::Clock,
     item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
     process::{Mode, Pipeline},
-    Lane, PipelineError,
 };
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -84,7 +84,11 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let clock = Clock::system();
     let services = Services::connect(config, clock.clone()).await?;
 
-    let format = args.format.unwrap_or(if args.out.is_none() && std::io::stdout().is_terminal() { Format::Table } else { Format::Jsonl });
+    let format = args.format.unwrap_or(if args.out.is_none() && std::io::stdout().is_terminal() {
+        Format::Table
+    } else {
+        Format::Jsonl
+    });
     let mut report = Report::new(format, Sink::open(args.out.as_deref())?);
     let (send, receive) = tokio::sync::mpsc::channel(READ_AHEAD);
     let reader_bar = bar.clone();

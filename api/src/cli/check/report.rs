@@ -3,17 +3,17 @@
 use std::{io::Write as _, time::Duration};
 
 use pipeline::{
+    Kind, PipelineError,
     action::ActionKind,
     signal::Signal,
     verdict::{Outcome, Verdict},
-    Kind, PipelineError,
 };
 use serde::Serialize;
 
-use super::{inputs::Sink, Format};
+use super::{Format, inputs::Sink};
 use crate::cli::{
-    latency::{milliseconds, rate, Latencies},
-    table::{columns, fit, fit_right, one_line, Paint},
+    latency::{Latencies, milliseconds, rate},
+    table::{Paint, columns, fit, fit_right, one_line},
 };
 
 /// One input with what became of it.
@@ -69,7 +69,15 @@ pub(super) struct Report {
 impl Report {
     pub(super) fn new(format: Format, sink: Sink) -> Self {
         let paint = if matches!(sink, Sink::Stdout(_)) { Paint::stdout() } else { Paint::plain() };
-        Self { format, sink, paint, columns: columns(), heading_written: false, summary: Summary::default(), latencies: Latencies::default() }
+        Self {
+            format,
+            sink,
+            paint,
+            columns: columns(),
+            heading_written: false,
+            summary: Summary::default(),
+            latencies: Latencies::default(),
+        }
     }
 
     pub(super) fn add(&mut self, checked: &Checked) -> std::io::Result<()> {
@@ -98,7 +106,13 @@ impl Report {
         // What the fixed columns and the four gaps leave is shared by source and content.
         let free = self.columns.saturating_sub(34 + 11 + 9 + 8);
         let (left, right) = (free * 2 / 5, free - free * 2 / 5);
-        let cells = [fit(&one_line(source), left), fit(&one_line(content), right), fit(scores, 34), fit(verdict, 11), fit_right(time, 9)];
+        let cells = [
+            fit(&one_line(source), left),
+            fit(&one_line(content), right),
+            fit(scores, 34),
+            fit(verdict, 11),
+            fit_right(time, 9),
+        ];
         cells.join("  ").trim_end().to_owned()
     }
 
@@ -110,7 +124,12 @@ impl Report {
                 let row = self.row(&checked.source, &checked.excerpt, &top_scores(&outcome.signals, 2), action, &time);
                 if outcome.verdict.flagged { self.paint.action(action, &row) } else { row }
             }
-            Err(problem) => self.paint.red(&format!("{}  error {}: {}", one_line(&checked.source), problem.code, one_line(&problem.message))),
+            Err(problem) => self.paint.red(&format!(
+                "{}  error {}: {}",
+                one_line(&checked.source),
+                problem.code,
+                one_line(&problem.message)
+            )),
         }
     }
 
@@ -120,7 +139,8 @@ impl Report {
         let Summary { judged, flagged, errors } = self.summary;
         let per_second = rate(judged, elapsed);
         let latencies = self.latencies.sentence();
-        let text = format!("{judged} judged, {flagged} flagged, {errors} errors; {per_second:.0} items/s, {latencies}\n");
+        let text =
+            format!("{judged} judged, {flagged} flagged, {errors} errors; {per_second:.0} items/s, {latencies}\n");
         std::io::stderr().write_all(text.as_bytes())?;
         Ok(self.summary)
     }
@@ -130,7 +150,8 @@ impl Report {
 pub(in crate::cli) fn top_scores(signals: &[Signal], count: usize) -> String {
     let mut sorted: Vec<&Signal> = signals.iter().collect();
     sorted.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let shown: Vec<String> = sorted.iter().take(count).map(|signal| format!("{} {:.2}", signal.label, signal.score)).collect();
+    let shown: Vec<String> =
+        sorted.iter().take(count).map(|signal| format!("{} {:.2}", signal.label, signal.score)).collect();
     shown.join(", ")
 }
 
@@ -183,8 +204,13 @@ mod tests {
     #[test]
     fn an_error_keeps_its_code() {
         let problem = Problem::from(PipelineError::invalid("image_truncated", "the file ends too early"));
-        let checked =
-            Checked { source: "a.jpg".into(), id: None, excerpt: String::new(), result: Err(problem), latency: Duration::from_millis(2) };
+        let checked = Checked {
+            source: "a.jpg".into(),
+            id: None,
+            excerpt: String::new(),
+            result: Err(problem),
+            latency: Duration::from_millis(2),
+        };
         assert_eq!(
             object(&checked),
             r#"{"source":"a.jpg","error":{"code":"image_truncated","message":"the file ends too early"},"latency_ms":2.0}"#

@@ -51,7 +51,8 @@ impl Board {
     pub(super) fn row(&self, row: &Row, after: Duration) -> String {
         let time = format!("{:.1} s", after.as_secs_f64());
         let mark = if row.misjudged { "*" } else { "" };
-        let scores: Vec<String> = row.judged.scores.iter().take(2).map(|(label, score)| format!("{label} {score:.2}")).collect();
+        let scores: Vec<String> =
+            row.judged.scores.iter().take(2).map(|(label, score)| format!("{label} {score:.2}")).collect();
         let verdict = if row.judged.flagged { "flagged" } else { "fine" };
         let action = format!("{}{mark}", row.judged.action);
         let latency = milliseconds(row.judged.latency_ms);
@@ -80,7 +81,13 @@ mod tests {
             latency_ms: 3.21,
         };
         let rows = [
-            Row { kind: "text", who: "mira".into(), item: "Good\nmorning".into(), judged: judged("allow", false, "toxic", 0.012), misjudged: false },
+            Row {
+                kind: "text",
+                who: "mira".into(),
+                item: "Good\nmorning".into(),
+                judged: judged("allow", false, "toxic", 0.012),
+                misjudged: false,
+            },
             Row {
                 kind: "text",
                 who: "rex_77_the_second".into(),
@@ -88,7 +95,13 @@ mod tests {
                 judged: judged("remove", true, "severe_toxic", 0.987),
                 misjudged: false,
             },
-            Row { kind: "frame", who: "olaf".into(), item: "melons.jpg".into(), judged: judged("warn", true, "porn", 0.92), misjudged: true },
+            Row {
+                kind: "frame",
+                who: "olaf".into(),
+                item: "melons.jpg".into(),
+                judged: judged("warn", true, "porn", 0.92),
+                misjudged: true,
+            },
         ];
         let board = Board::new(Paint::plain(), 120);
         let mut text = format!("{}\n", board.heading());

@@ -42,7 +42,8 @@ impl Client {
     /// Sends; a busy service is asked again after the time that it says.
     async fn retry(&self, path: &str, request: impl Fn() -> reqwest::RequestBuilder) -> Result<Value> {
         for _ in 0..TRIES {
-            let response = request().timeout(REQUEST_TIMEOUT).send().await.with_context(|| format!("sending to {path}"))?;
+            let response =
+                request().timeout(REQUEST_TIMEOUT).send().await.with_context(|| format!("sending to {path}"))?;
             let status = response.status();
             if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
                 let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
@@ -79,7 +80,14 @@ impl Client {
         self.send(Method::POST, "/v1/calls", &json!({ "id": call, "participants": participants })).await.map(drop)
     }
 
-    pub(super) async fn frame(&self, call: &str, actor: &str, id: ItemId, name: &str, jpeg: &'static [u8]) -> Result<()> {
+    pub(super) async fn frame(
+        &self,
+        call: &str,
+        actor: &str,
+        id: ItemId,
+        name: &str,
+        jpeg: &'static [u8],
+    ) -> Result<()> {
         let path = format!("/v1/calls/{call}/participants/{actor}/frames");
         let url = format!("{}{path}?frame_id={id}&reference={name}", self.base);
         let request = || self.http.post(&url).header("content-type", "image/jpeg").body(jpeg);

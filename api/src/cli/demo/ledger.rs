@@ -96,7 +96,12 @@ impl Ledger {
     }
 
     /// Reads events until `stop`; a broken stream is taken up again where it broke.
-    pub(super) async fn follow(self, client: Client, opened: oneshot::Sender<()>, stop: CancellationToken) -> Result<()> {
+    pub(super) async fn follow(
+        self,
+        client: Client,
+        opened: oneshot::Sender<()>,
+        stop: CancellationToken,
+    ) -> Result<()> {
         let mut opened = Some(opened);
         let mut last = String::new();
         loop {
@@ -146,7 +151,8 @@ impl Waiting {
     /// The verdict, or an error after [`PATIENCE`].
     pub(super) async fn verdict(self) -> Result<Judged> {
         let verdict = tokio::time::timeout(PATIENCE, self.settled).await;
-        let verdict = verdict.with_context(|| format!("item {} has no verdict after {} s", self.id, PATIENCE.as_secs()))?;
+        let verdict =
+            verdict.with_context(|| format!("item {} has no verdict after {} s", self.id, PATIENCE.as_secs()))?;
         verdict.context("the event stream ended before the verdict came")
     }
 }
@@ -179,7 +185,8 @@ mod tests {
     #[test]
     fn a_repeated_action_counts_once() {
         let ledger = Ledger::default();
-        let action = event("moderation.action", "a1", json!({"kind": "frame", "actor": "olaf", "action": "warn", "rule": "r"}));
+        let action =
+            event("moderation.action", "a1", json!({"kind": "frame", "actor": "olaf", "action": "warn", "rule": "r"}));
         ledger.note(&action).unwrap();
         ledger.note(&action).unwrap();
         let performed = Performed { action: "warn".into(), actor: Some("olaf".into()), item_kind: "frame".into() };

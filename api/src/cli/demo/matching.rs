@@ -49,7 +49,9 @@ pub(super) async fn ask(bundle: &Bundle, client: &Client, question: &Question, l
     let found = client.similar(question.who, &(question.filter)(), limit).await?;
     let mut matches = Vec::new();
     for found in found {
-        let other = bundle.person(&found.id).with_context(|| format!("/v1/similar found `{}`, who is not bundled", found.id))?;
+        let other = bundle
+            .person(&found.id)
+            .with_context(|| format!("/v1/similar found `{}`, who is not bundled", found.id))?;
         matches.push(Match { id: found.id, score: found.score, reason: reason(client, asker, other).await? });
     }
     Ok(matches)
@@ -64,7 +66,12 @@ async fn reason(client: &Client, asker: &Person, other: &Person) -> Result<Strin
 }
 
 /// Every interest in at most one pair, closest pairs first, at most two; the very closest even when it is not close.
-fn closest_pairs(ours: &[String], our_vectors: &[Vec<f32>], theirs: &[String], their_vectors: &[Vec<f32>]) -> Vec<String> {
+fn closest_pairs(
+    ours: &[String],
+    our_vectors: &[Vec<f32>],
+    theirs: &[String],
+    their_vectors: &[Vec<f32>],
+) -> Vec<String> {
     let mut pairs = Vec::new();
     for (our, a) in ours.iter().zip(our_vectors) {
         for (their, b) in theirs.iter().zip(their_vectors) {
@@ -80,7 +87,8 @@ fn closest_pairs(ours: &[String], our_vectors: &[Vec<f32>], theirs: &[String], t
             chosen.push(pair);
         }
     }
-    let words = |(_, our, their): (f32, &String, &String)| if our == their { our.clone() } else { format!("{our} ~ {their}") };
+    let words =
+        |(_, our, their): (f32, &String, &String)| if our == their { our.clone() } else { format!("{our} ~ {their}") };
     chosen.into_iter().map(words).collect()
 }
 
@@ -95,7 +103,11 @@ mod tests {
         let (a, b) = (vec![vec![1.0, 0.0], vec![0.0, 1.0]], vec![vec![0.8, 0.6], vec![0.0, 1.0]]);
         assert_eq!(closest_pairs(&ours, &a, &theirs, &b), ["chess", "hiking ~ walking"]);
         let far = vec![vec![0.1, 0.0], vec![0.0, 0.2]];
-        assert_eq!(closest_pairs(&ours, &a, &theirs, &far), ["chess"], "one reason at least, but no far-fetched second");
+        assert_eq!(
+            closest_pairs(&ours, &a, &theirs, &far),
+            ["chess"],
+            "one reason at least, but no far-fetched second"
+        );
     }
 
     #[test]

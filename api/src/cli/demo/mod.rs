@@ -80,7 +80,13 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let began = Instant::now();
     let stage = Stage::start(global.config()?, args.port, &log).await?;
     spinner.finish_and_clear();
-    say(&format!("{} at {} after {:.1} s, its log in {}", paint.bold("Chaperone is up"), stage.base, began.elapsed().as_secs_f64(), log.display()))?;
+    say(&format!(
+        "{} at {} after {:.1} s, its log in {}",
+        paint.bold("Chaperone is up"),
+        stage.base,
+        began.elapsed().as_secs_f64(),
+        log.display()
+    ))?;
 
     let summary = play(&bundle, &stage, &args, paced, paint).await;
     let told = summary.and_then(|summary| {
@@ -120,10 +126,16 @@ async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: P
         ended = &mut reader => ended.context("the event reader panicked")??,
     }
 
-    stream::iter(&bundle.people).map(|person| client.put_profile(person)).buffer_unordered(PROFILES_AT_ONCE).try_collect::<()>().await?;
+    stream::iter(&bundle.people)
+        .map(|person| client.put_profile(person))
+        .buffer_unordered(PROFILES_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
     let chats = bundle.lines.len();
     let (people, frames) = (bundle.people.len(), bundle.call.frames.len());
-    say(&format!("{people} profiles are in. Now {chats} chat messages in 3 conversations, and a call with {frames} frames:\n"))?;
+    say(&format!(
+        "{people} profiles are in. Now {chats} chat messages in 3 conversations, and a call with {frames} frames:\n"
+    ))?;
 
     let board = Board::new(paint, columns());
     say(&board.heading())?;
@@ -157,7 +169,11 @@ async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: P
 
 /// Frames of the script up to each camera's disconnect.
 fn sent_frames(bundle: &Bundle, rows: &[Row]) -> usize {
-    let disconnected = |actor: &str| rows.iter().filter(|row| row.kind == "frame" && row.who == actor).position(|row| row.judged.action == "disconnect");
+    let disconnected = |actor: &str| {
+        rows.iter()
+            .filter(|row| row.kind == "frame" && row.who == actor)
+            .position(|row| row.judged.action == "disconnect")
+    };
     let of = |actor: &String| {
         let scripted = bundle.call.frames.iter().filter(|frame| frame.actor == *actor).count();
         disconnected(actor).map_or(scripted, |position| position + 1)

@@ -43,7 +43,13 @@ enum Cue {
 }
 
 /// Plays chat and call; every judged item goes to `rows`. `paced`: slowly enough to be watched.
-pub(super) async fn story(bundle: &Bundle, client: &Client, ledger: &Ledger, paced: bool, rows: mpsc::Sender<Row>) -> Result<()> {
+pub(super) async fn story(
+    bundle: &Bundle,
+    client: &Client,
+    ledger: &Ledger,
+    paced: bool,
+    rows: mpsc::Sender<Row>,
+) -> Result<()> {
     client.start_call(CALL, &bundle.call.participants).await?;
     let began = Instant::now();
     let tracks = tracks(bundle).into_iter().map(|track| {
@@ -79,7 +85,11 @@ fn tracks(bundle: &Bundle) -> Vec<Vec<(Duration, Cue)>> {
         add(format!("chat {}", line.conversation), TEXT_EVERY * number, Cue::Text(line.clone()));
     }
     for frame in &bundle.call.frames {
-        add(format!("camera {}", frame.actor), CALL_AFTER + Duration::from_millis(frame.at_ms), Cue::Frame(frame.clone()));
+        add(
+            format!("camera {}", frame.actor),
+            CALL_AFTER + Duration::from_millis(frame.at_ms),
+            Cue::Frame(frame.clone()),
+        );
     }
     tracks.into_iter().map(|(_, track)| track).collect()
 }
@@ -102,14 +112,23 @@ async fn perform(client: &Client, ledger: &Ledger, cue: Cue) -> Result<(Row, boo
             if disconnected {
                 client.leave_call(CALL, &frame.actor).await?;
             }
-            Ok((Row { kind: "frame", who: frame.actor, item: frame.file, judged, misjudged: frame.misjudged }, disconnected))
+            Ok((
+                Row { kind: "frame", who: frame.actor, item: frame.file, judged, misjudged: frame.misjudged },
+                disconnected,
+            ))
         }
     }
 }
 
 /// `count` texts as fast as the service takes them; their latencies and the time for all.
-pub(super) async fn burst(bundle: &Bundle, client: &Client, ledger: &Ledger, count: usize) -> Result<(Latencies, Duration)> {
-    let texts: Vec<(ItemId, String)> = combinations(&bundle.lines).take(count).map(|text| (ItemId::new(), text)).collect();
+pub(super) async fn burst(
+    bundle: &Bundle,
+    client: &Client,
+    ledger: &Ledger,
+    count: usize,
+) -> Result<(Latencies, Duration)> {
+    let texts: Vec<(ItemId, String)> =
+        combinations(&bundle.lines).take(count).map(|text| (ItemId::new(), text)).collect();
     ensure!(texts.len() == count, "a burst holds at most {} texts", texts.len());
     let began = Instant::now();
     let batches = texts.chunks(BURST_BATCH).map(Ok::<_, anyhow::Error>);

@@ -65,7 +65,8 @@ mod tests {
     fn pieces_of_any_size_give_the_same_messages() {
         let stream = "\u{feff}: hello\r\n\r\nevent: item.judged\r\nid: 7\r\ndata: {\"a\":\r\ndata: 1}\r\n\r\n:\n\nid: 8\ndata:é\n\nid: 9\n\n";
         let stream = stream.trim_start_matches('\u{feff}').as_bytes();
-        let message = |event: &str, id: &str, data: &str| Message { event: event.into(), id: id.into(), data: data.into() };
+        let message =
+            |event: &str, id: &str, data: &str| Message { event: event.into(), id: id.into(), data: data.into() };
         let expected = [message("item.judged", "7", "{\"a\":\n1}"), message("", "8", "é")];
         for size in 1..=stream.len() {
             let mut reader = Reader::default();

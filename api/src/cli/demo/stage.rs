@@ -32,7 +32,10 @@ impl Stage {
     /// Starts the service: the user's models, limits and policy, but no keys, no webhooks, and state that vanishes afterwards.
     pub(super) async fn start(mut config: Config, port: Option<u16>, log: &Path) -> Result<Self> {
         write_logs_to(log, &config.log.filter)?;
-        let state = tempfile::Builder::new().prefix("chaperone-demo-").tempdir().context("making a folder for the demo's state")?;
+        let state = tempfile::Builder::new()
+            .prefix("chaperone-demo-")
+            .tempdir()
+            .context("making a folder for the demo's state")?;
         let listener = listen(port.unwrap_or(config.server.listen.port()), port.is_some()).await?;
         let address = listener.local_addr()?;
         config.server.listen = address;
@@ -77,7 +80,8 @@ async fn listen(port: u16, insisted: bool) -> Result<TcpListener> {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     match TcpListener::bind(address(port)).await {
         Ok(listener) => Ok(listener),
-        Err(error) if insisted => Err(error).with_context(|| format!("port {port} cannot be used: choose another with --port, or leave it out")),
+        Err(error) if insisted => Err(error)
+            .with_context(|| format!("port {port} cannot be used: choose another with --port, or leave it out")),
         Err(_) => TcpListener::bind(address(0)).await.context("no free port on 127.0.0.1"),
     }
 }
@@ -87,7 +91,8 @@ fn write_logs_to(path: &Path, filter: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("making the folder {}", folder.display()))?;
     }
-    let file = File::create(path).with_context(|| format!("opening the log file {}: choose another with --log-file", path.display()))?;
+    let file = File::create(path)
+        .with_context(|| format!("opening the log file {}: choose another with --log-file", path.display()))?;
     let filter = EnvFilter::try_new(filter).with_context(|| format!("the log filter `{filter}`"))?;
     // An error means that this process logs elsewhere already (tests): fine.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).try_init();

@@ -42,7 +42,8 @@ impl Summary {
 
     /// Actions on the one camera that got any, in order.
     fn ladder(&self) -> (Option<&str>, Vec<&str>) {
-        let of_call: Vec<&Performed> = self.performed.iter().filter(|performed| performed.item_kind == "frame").collect();
+        let of_call: Vec<&Performed> =
+            self.performed.iter().filter(|performed| performed.item_kind == "frame").collect();
         let who = of_call.first().and_then(|performed| performed.actor.as_deref());
         (who, of_call.iter().map(|performed| performed.action.as_str()).collect())
     }
@@ -58,10 +59,16 @@ impl Summary {
         let texts = self.rows.iter().filter(|row| row.kind == "text").count();
         let flagged = self.flagged("text");
         let (_, ladder) = self.ladder();
-        demand(self.rows.len() == self.sent, format!("{} items were sent, {} have a verdict", self.sent, self.rows.len()));
+        demand(
+            self.rows.len() == self.sent,
+            format!("{} items were sent, {} have a verdict", self.sent, self.rows.len()),
+        );
         demand(flagged >= 5, format!("only {flagged} texts were flagged, at least 5 are plainly abusive or spam"));
         demand(flagged * 2 < texts, format!("{flagged} of {texts} texts were flagged, most are friendly"));
-        demand(ladder == STORY, format!("the call's ladder should go {}, it went: {}", STORY.join(", "), ladder.join(", ")));
+        demand(
+            ladder == STORY,
+            format!("the call's ladder should go {}, it went: {}", STORY.join(", "), ladder.join(", ")),
+        );
         for (question, matches) in QUESTIONS.iter().zip(&self.matches) {
             demand(!matches.is_empty(), format!("nobody was found for {}", question.who));
         }
@@ -83,7 +90,11 @@ impl Summary {
         if self.burst.len() > 0 {
             let per_second = rate(self.burst.len(), self.burst_time);
             let latencies = self.burst.sentence();
-            say(format!("{}{} more texts at once: {per_second:.0} items/s; {latencies}, waiting included", name("throughput"), self.burst.len()));
+            say(format!(
+                "{}{} more texts at once: {per_second:.0} items/s; {latencies}, waiting included",
+                name("throughput"),
+                self.burst.len()
+            ));
         }
         say(format!("{}{}", name("actions"), self.actions()));
         let (who, ladder) = self.ladder();
@@ -147,7 +158,11 @@ mod tests {
         };
         let mut rows: Vec<Row> = (0..20).map(|number| row("text", number < 6)).collect();
         rows.extend((0..3).map(|_| row("frame", true)));
-        let performed = |action: &str, item_kind: &str| Performed { action: action.into(), actor: Some("olaf".into()), item_kind: item_kind.into() };
+        let performed = |action: &str, item_kind: &str| Performed {
+            action: action.into(),
+            actor: Some("olaf".into()),
+            item_kind: item_kind.into(),
+        };
         let found = Match { id: "vera".into(), score: 0.714, reason: "wild camping ~ camping in the wild".into() };
         let mut burst = Latencies::default();
         (0..100).for_each(|_| burst.add(40.0));
@@ -158,7 +173,12 @@ mod tests {
             paced: true,
             burst,
             burst_time: Duration::from_millis(250),
-            performed: vec![performed("remove", "text"), performed("warn", "frame"), performed("warn", "frame"), performed("disconnect", "frame")],
+            performed: vec![
+                performed("remove", "text"),
+                performed("warn", "frame"),
+                performed("warn", "frame"),
+                performed("disconnect", "frame"),
+            ],
             matches: vec![vec![found.clone()], vec![found.clone()], vec![found]],
             people: 40,
         }
@@ -166,7 +186,11 @@ mod tests {
 
     #[test]
     fn the_summary_reads_so() {
-        insta::assert_snapshot!(format!("{}\n{}", summary().tell(Paint::plain()), what_next("http://127.0.0.1:8080", false, Paint::plain())));
+        insta::assert_snapshot!(format!(
+            "{}\n{}",
+            summary().tell(Paint::plain()),
+            what_next("http://127.0.0.1:8080", false, Paint::plain())
+        ));
     }
 
     #[test]

@@ -146,12 +146,16 @@ fn list(found: &[Surveyed], paint: Paint) -> String {
     let heading = ["NAME", "VERSION", "TASK", "BACKEND", "SIZE", "STATE", "LICENCE"];
     let cells = |model: &Surveyed| {
         let size = match model.size {
-            0 => model.spec.source.as_ref().map_or("-".to_owned(), |source| format!("{} to fetch", bytes(source.bytes))),
+            0 => {
+                model.spec.source.as_ref().map_or("-".to_owned(), |source| format!("{} to fetch", bytes(source.bytes)))
+            }
             size => bytes(size),
         };
         let licence = model.spec.source.as_ref().map_or("trained here", |source| &source.licence);
         let spec = &model.spec;
-        [&*spec.name, &*spec.version, task(spec.task), backend(spec.backend), &size, model.state(), licence].map(str::to_owned).to_vec()
+        [&*spec.name, &*spec.version, task(spec.task), backend(spec.backend), &size, model.state(), licence]
+            .map(str::to_owned)
+            .to_vec()
     };
     let table: Vec<Vec<String>> = found.iter().map(cells).collect();
     let mut text = rows(&heading, &table, paint);
@@ -168,7 +172,13 @@ fn verification(found: &[Surveyed], paint: Paint) -> String {
     let mut text = String::new();
     for model in found {
         let line = match &model.problem {
-            None => format!("{} {} {}: {} files\n", paint.green("✓"), model.spec.name, model.spec.version, model.spec.artifact.len()),
+            None => format!(
+                "{} {} {}: {} files\n",
+                paint.green("✓"),
+                model.spec.name,
+                model.spec.version,
+                model.spec.artifact.len()
+            ),
             Some(problem) => format!("{} {} {}: {problem}\n", paint.red("✗"), model.spec.name, model.spec.version),
         };
         text.push_str(&line);

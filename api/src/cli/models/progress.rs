@@ -12,7 +12,8 @@ use models::fetch::{Outcome, Progress};
 
 use crate::cli::table::{Paint, bytes};
 
-const BAR: &str = "{prefix:16} [{bar:28}] {decimal_bytes:>9} of {decimal_total_bytes:>9}  {decimal_bytes_per_sec:>11}  {wide_msg}";
+const BAR: &str =
+    "{prefix:16} [{bar:28}] {decimal_bytes:>9} of {decimal_total_bytes:>9}  {decimal_bytes_per_sec:>11}  {wide_msg}";
 
 /// Shows a fetch on standard error.
 pub(super) struct Shown {
