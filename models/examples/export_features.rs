@@ -58,7 +58,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        _ => return Err("usage: export_features counts WORD_MAX CHAR_MIN CHAR_MAX WORD_BITS CHAR_BITS | score WEIGHTS".into()),
+        _ => {
+            return Err(
+                "usage: export_features counts WORD_MAX CHAR_MIN CHAR_MAX WORD_BITS CHAR_BITS | score WEIGHTS".into()
+            );
+        }
     }
     output.flush()?;
     Ok(())

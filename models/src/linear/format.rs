@@ -30,7 +30,10 @@ pub(super) fn load(path: &Path) -> Result<LinearModel, ModelError> {
     })?;
     parse(&bytes).map_err(|message| ModelError::Backend {
         backend: "linear",
-        message: format!("{}: {message}: the file is damaged or of another version; restore it from git, or train it again", path.display()),
+        message: format!(
+            "{}: {message}: the file is damaged or of another version; restore it from git, or train it again",
+            path.display()
+        ),
     })
 }
 
@@ -63,7 +66,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<LinearModel, String> {
     for _ in 0..count {
         let [length] = input.array()?;
         let at = input.at;
-        let name = std::str::from_utf8(input.take(usize::from(length))?).map_err(|_| format!("byte {at}: a label is not UTF-8"))?;
+        let name = std::str::from_utf8(input.take(usize::from(length))?)
+            .map_err(|_| format!("byte {at}: a label is not UTF-8"))?;
         if name.is_empty() || labels.iter().any(|other| **other == *name) {
             return Err(format!("byte {at}: label `{name}` is empty or twice there"));
         }
@@ -90,9 +94,9 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let rest = &self.bytes[self.at..];
-        let taken = rest
-            .get(..count)
-            .ok_or_else(|| format!("ends too early: {count} bytes wanted at byte {}, {} are left", self.at, rest.len()))?;
+        let taken = rest.get(..count).ok_or_else(|| {
+            format!("ends too early: {count} bytes wanted at byte {}, {} are left", self.at, rest.len())
+        })?;
         self.at += count;
         Ok(taken)
     }

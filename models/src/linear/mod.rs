@@ -187,7 +187,9 @@ mod tests {
     fn reused_memory_changes_nothing() {
         let model = tiny();
         let mut scratch = Scratch::default();
-        for text in ["a much longer text, with several words, that grows the tables", "idiot", "", "you IDIOT \u{1f600} idiot"] {
+        for text in
+            ["a much longer text, with several words, that grows the tables", "idiot", "", "you IDIOT \u{1f600} idiot"]
+        {
             assert_eq!(model.score_with(&mut scratch, text, true), model.score(text, true), "{text:?}");
         }
     }

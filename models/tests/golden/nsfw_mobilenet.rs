@@ -1,0 +1,98 @@
+//! nsfwjs MobileNetV2 against nsfwjs itself.
+
+use std::{io::Cursor, sync::Arc};
+
+use image::{ImageFormat, ImageReader};
+use models::{Engine, Input, Lane, Pixels};
+use serde::Deserialize;
+
+use super::{crate_path, engine, golden};
+
+const MODEL: &str = "nsfw-mobilenet";
+
+#[derive(Deserialize)]
+struct Golden {
+    labels: Vec<String>,
+    items: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    photo: String,
+    /// nsfwjs on the committed PNG.
+    pixels: Vec<f32>,
+    /// nsfwjs on the JPEG as libjpeg-turbo decodes it.
+    jpeg: Vec<f32>,
+}
+
+fn decode(path: &str, format: ImageFormat) -> Pixels {
+    let bytes = std::fs::read(crate_path(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let image = ImageReader::with_format(Cursor::new(bytes), format).decode().unwrap().into_rgb8();
+    Pixels::new(image.width(), image.height(), image.into_raw()).unwrap()
+}
+
+/// Largest difference of a probability, over all photos.
+async fn worst_difference(pick: fn(&Item) -> (Pixels, &[f32])) -> (f32, String) {
+    let golden: Golden = golden("nsfw-mobilenet.json");
+    assert!(golden.items.len() >= 20);
+    let engine = engine(MODEL).await;
+    let mut worst = (0.0, String::new());
+    for item in &golden.items {
+        let (pixels, expected) = pick(item);
+        let scores = classify(&engine, pixels).await;
+        let labels: Vec<&str> = scores.iter().map(|(label, _)| label.as_str()).collect();
+        assert_eq!(labels, golden.labels);
+        for ((label, score), expected) in scores.iter().zip(expected) {
+            if (score - expected).abs() > worst.0 {
+                worst = ((score - expected).abs(), format!("{} {label}: {score}, nsfwjs {expected}", item.photo));
+            }
+        }
+    }
+    worst
+}
+
+async fn classify(engine: &Engine, pixels: Pixels) -> Vec<(String, f32)> {
+    let scores = engine.classify(MODEL, Input::Image(Arc::new(pixels)), Lane::Live).await.unwrap();
+    scores.scores.iter().map(|score| (score.label.to_string(), score.score)).collect()
+}
+
+#[tokio::test]
+async fn f1_class_probabilities_agree_with_nsfwjs_on_the_same_pixels() {
+    let (worst, what) = worst_difference(|item| {
+        (decode(&format!("tests/golden/pixels/{}.png", item.photo), ImageFormat::Png), &item.pixels)
+    })
+    .await;
+    assert!(worst < 1e-3, "{worst}: {what}");
+    println!("worst difference on the same pixels: {worst:.2e} ({what})");
+}
+
+#[tokio::test]
+async fn f1_class_probabilities_agree_with_nsfwjs_from_jpeg_bytes() {
+    let (worst, what) = worst_difference(|item| {
+        (decode(&format!("../datasets/photos/{}.jpg", item.photo), ImageFormat::Jpeg), &item.jpeg)
+    })
+    .await;
+    assert!(worst < 0.02, "{worst}: {what}");
+    println!("worst difference from JPEG bytes: {worst:.2e} ({what})");
+}
+
+/// Many frames at once: a frame's answer must not depend on the others in its batch.
+#[tokio::test]
+async fn f1_frames_in_one_batch_keep_their_own_scores() {
+    let golden: Golden = golden("nsfw-mobilenet.json");
+    let engine = engine(MODEL).await;
+    let mut tasks = Vec::new();
+    for item in golden.items {
+        let engine = engine.clone();
+        tasks.push(tokio::spawn(async move {
+            let pixels = decode(&format!("tests/golden/pixels/{}.png", item.photo), ImageFormat::Png);
+            (classify(&engine, pixels).await, item)
+        }));
+    }
+    for task in tasks {
+        let (scores, item) = task.await.unwrap();
+        for ((label, score), expected) in scores.iter().zip(&item.pixels) {
+            assert!((score - expected).abs() < 1e-3, "{} {label}: {score}, nsfwjs {expected}", item.photo);
+        }
+    }
+}
