@@ -93,6 +93,16 @@ impl Normalised {
         self.blank();
     }
 
+    /// Becomes characters `from..to` of `other`, with a blank at either end.
+    pub fn set_part(&mut self, other: &Self, from: usize, to: usize) {
+        self.chars.clear();
+        self.bytes.clear();
+        self.blank();
+        self.chars.extend_from_slice(&other.chars[from..to]);
+        self.bytes.extend_from_slice(&other.bytes[from..to]);
+        self.blank();
+    }
+
     /// The characters, with a blank at either end.
     pub fn chars(&self) -> &[char] {
         &self.chars
@@ -217,7 +227,7 @@ impl Counts {
     pub fn count(&mut self, settings: Settings, text: &Normalised) {
         self.entries.clear();
         self.keys.clear();
-        // At most this many occurrences, so the table is never more than half full.
+        // A token has at most 1.5 starts per character, so the table is never full.
         let per_char = usize::from(settings.char_max - settings.char_min) + 1 + usize::from(settings.word_max);
         let size = (text.chars().len() * 2 * per_char.max(1)).next_power_of_two().max(16);
         self.keys.resize(size, 0);
@@ -253,6 +263,106 @@ impl Counts {
             self.entries.push((bucket, 1));
         } else {
             self.entries[self.slots[slot] as usize].1 += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SETTINGS: Settings = Settings { word_max: 2, char_min: 2, char_max: 5, word_bits: 12, char_bits: 12 };
+
+    fn normal(text: &str) -> String {
+        Normalised::new(text).chars().iter().collect()
+    }
+
+    #[test]
+    fn normalising_table() {
+        for (text, expected) in [
+            ("", " "),
+            ("  \n\t ", " "),
+            ("Hello,  World", " hello, world "),
+            ("soooooo", " soo "),
+            ("I\u{2019}m", " i'm "),
+            ("a\u{200b}b\u{ad}c", " abc "),
+            ("\u{c4}RGER", " \u{e4}rger "),
+            ("a\u{3000}b", " a b "),
+        ] {
+            assert_eq!(normal(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn byte_ranges_point_into_the_original_text() {
+        let original = "\u{130}stanbul  nooooo!";
+        let text = Normalised::new(original);
+        let at = text.chars().iter().position(|c| *c == 'n' ).unwrap();
+        let (start, end) = text.byte_range(1, at + 4).unwrap();
+        assert_eq!(&original[start..end], "\u{130}stanbul");
+        let last = text.chars().len();
+        let from = text.chars().iter().rposition(|c| *c == 'n').unwrap();
+        let (start, end) = text.byte_range(from, last).unwrap();
+        assert_eq!(&original[start..end], "nooooo!");
+        assert_eq!(text.byte_range(0, 1), None);
+    }
+
+    #[test]
+    fn occurrences_of_a_short_text() {
+        let text = Normalised::new("ab c");
+        let mut found = Vec::new();
+        each(SETTINGS, &text, |bucket, from, to| {
+            let gram: String = text.chars()[from..to].iter().collect();
+            found.push((bucket < 1 << 12, gram));
+        });
+        let grams = |words: bool| found.iter().filter(|f| f.0 == words).map(|f| f.1.as_str()).collect::<Vec<_>>();
+        assert_eq!(grams(true), ["ab", "c", "ab c"]);
+        assert_eq!(grams(false), [" a", " ab", " ab ", "ab", "ab ", "b ", " c", " c ", "c "]);
+    }
+
+    #[test]
+    fn equal_grams_share_a_bucket_and_are_counted() {
+        let mut counts = Counts::default();
+        counts.count(SETTINGS, &Normalised::new("no No NO"));
+        let mut first = None;
+        each(SETTINGS, &Normalised::new("no"), |bucket, _, _| {
+            first.get_or_insert(bucket);
+        });
+        assert_eq!(counts.of(first.unwrap()), 3);
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        assert!(SETTINGS.check().is_ok());
+        for broken in [
+            Settings { word_max: 3, ..SETTINGS },
+            Settings { char_min: 0, ..SETTINGS },
+            Settings { char_min: 6, ..SETTINGS },
+            Settings { char_max: 9, ..SETTINGS },
+            Settings { word_bits: 0, ..SETTINGS },
+            Settings { char_bits: 25, ..SETTINGS },
+        ] {
+            assert!(broken.check().is_err(), "{broken:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_counted_completely(text in "\\PC{0,200}") {
+            let normalised = Normalised::new(&text);
+            let mut counts = Counts::default();
+            counts.count(SETTINGS, &normalised);
+            let mut occurrences = 0;
+            each(SETTINGS, &normalised, |bucket, from, to| {
+                occurrences += 1;
+                assert!((bucket as usize) < SETTINGS.buckets());
+                if let Some((start, end)) = normalised.byte_range(from, to) {
+                    assert!(text.get(start..end).is_some());
+                }
+            });
+            prop_assert_eq!(counts.entries().iter().map(|entry| entry.1).sum::<u32>(), occurrences);
         }
     }
 }

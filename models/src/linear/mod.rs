@@ -85,7 +85,7 @@ impl LinearModel {
         scratch.counts.count(self.settings, &scratch.text);
         let sums = self.sums(&scratch.counts);
         let scores: Vec<f32> = (0..self.labels.len()).map(|label| logistic(self.logit(&sums, label))).collect();
-        let spans = if spans { self.explain(&mut scratch.explain, &scratch.text, &scores) } else { Vec::new() };
+        let spans = if spans { self.explain(&mut scratch.explain, &scratch.text, &scratch.counts, &scores) } else { Vec::new() };
         (scores, spans)
     }
 
