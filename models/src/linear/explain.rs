@@ -8,7 +8,7 @@ use super::{LinearModel, MAX_LABELS, RawSpan, expand, sublinear};
 use crate::ngram::{self, Counts, Normalised};
 
 /// A label below this score drives nothing.
-const LABEL_FROM: f32 = 0.1;
+const LABEL_FROM: f32 = 0.02;
 
 /// Least evidence of a kept word, in logits.
 const EVIDENCE_FROM: f32 = 0.25;
