@@ -299,7 +299,7 @@ mod tests {
     fn byte_ranges_point_into_the_original_text() {
         let original = "\u{130}stanbul  nooooo!";
         let text = Normalised::new(original);
-        let at = text.chars().iter().position(|c| *c == 'n' ).unwrap();
+        let at = text.chars().iter().position(|c| *c == 'n').unwrap();
         let (start, end) = text.byte_range(1, at + 4).unwrap();
         assert_eq!(&original[start..end], "\u{130}stanbul");
         let last = text.chars().len();

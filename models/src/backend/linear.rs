@@ -12,9 +12,6 @@ use crate::{
 
 pub(super) const NAME: &str = "linear";
 
-/// Spans are searched for only where some label reaches this score: elsewhere there is nothing worth masking.
-const SPANS_FROM: f32 = 0.1;
-
 /// Smaller batches are scored on the instance's own thread: waking others would cost more than it saves.
 const PARALLEL_FROM: usize = 8;
 
@@ -24,14 +21,16 @@ pub(super) struct LinearBackend {
 
 impl LinearBackend {
     pub(super) fn load(folder: &ModelFolder) -> Result<Self, ModelError> {
-        Ok(Self { model: LinearModel::load(&folder.file("weights")?)? })
+        let path = folder.file("weights")?;
+        let model = LinearModel::load(&path)?;
+        if model.labels() != folder.spec.labels {
+            let message = format!("its `labels` are not those of {}: {:?}", path.display(), model.labels());
+            return Err(ModelError::BadSpec { path: folder.path.join("model.toml"), message });
+        }
+        Ok(Self { model })
     }
 
     fn score(&self, text: &str) -> (Vec<f32>, Vec<AnswerSpan>) {
-        let (scores, _) = self.model.score(text, false);
-        if scores.iter().all(|score| *score < SPANS_FROM) {
-            return (scores, Vec::new());
-        }
         let (scores, spans) = self.model.score(text, true);
         let named =
             |span: RawSpan| AnswerSpan { start: span.start, end: span.end, label: span.label_index, score: span.score };

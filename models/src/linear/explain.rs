@@ -30,7 +30,13 @@ pub(super) struct Scratch {
 
 impl LinearModel {
     /// The offending words in text order; neighbours are joined. `counts` are those of `text`, `scores` its scores.
-    pub(super) fn explain(&self, scratch: &mut Scratch, text: &Normalised, counts: &Counts, scores: &[f32]) -> Vec<RawSpan> {
+    pub(super) fn explain(
+        &self,
+        scratch: &mut Scratch,
+        text: &Normalised,
+        counts: &Counts,
+        scores: &[f32],
+    ) -> Vec<RawSpan> {
         if scores.iter().all(|score| *score < LABEL_FROM) {
             return Vec::new();
         }

@@ -85,7 +85,11 @@ impl LinearModel {
         scratch.counts.count(self.settings, &scratch.text);
         let sums = self.sums(&scratch.counts);
         let scores: Vec<f32> = (0..self.labels.len()).map(|label| logistic(self.logit(&sums, label))).collect();
-        let spans = if spans { self.explain(&mut scratch.explain, &scratch.text, &scratch.counts, &scores) } else { Vec::new() };
+        let spans = if spans {
+            self.explain(&mut scratch.explain, &scratch.text, &scratch.counts, &scores)
+        } else {
+            Vec::new()
+        };
         (scores, spans)
     }
 
@@ -145,7 +149,7 @@ mod tests {
 
     /// Two labels; `idiot` drives the first, nothing drives the second.
     pub(super) fn tiny() -> LinearModel {
-        let settings = Settings { word_max: 2, char_min: 2, char_max: 4, word_bits: 10, char_bits: 10 };
+        let settings = Settings { word_max: 2, char_min: 2, char_max: 4, word_bits: 14, char_bits: 14 };
         let mut model = LinearModel {
             settings,
             labels: vec!["insult".into(), "threat".into()],
