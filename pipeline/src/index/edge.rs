@@ -1,1 +1,349 @@
-//! stub
+//! The embedded index: one Qdrant Edge shard in a folder.
+//!
+//! The index is a copy: profiles live in the store, and [`super::rebuild`] makes the index anew from them. So an upsert is
+//! not flushed to the disk. Instead a marker file says that there are changes which are not; whoever opens a folder with
+//! the marker in it (the process was killed) starts from an empty shard and rebuilds.
+//!
+//! Layout of the folder: `lock` (one process at a time), `about.json` (dimensions, format), `changed` (the marker),
+//! `shard/` (Qdrant's own files).
+
+mod filter;
+mod point;
+
+use std::{
+    collections::HashSet,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use qdrant_edge::{
+    CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations,
+    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
+    ScoringQuery, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::RwLock;
+
+use super::{Hit, Point, Query, VectorIndex};
+use crate::{
+    error::PipelineError,
+    item::{ProfileId, TenantId},
+};
+
+/// The vector's name inside the shard.
+const VECTOR: &str = "v";
+/// Raised when the payload's layout changes: older folders are rebuilt.
+const FORMAT: u32 = 1;
+/// Beam of a graph search: full recall in measurements at 100,000 points.
+const BEAM: usize = 128;
+/// Attributes that get an index of their own; filters on more of them work, slower.
+const MAX_INDEXED: usize = 64;
+/// Qdrant's log of operations is only ever added to; past this size the next start makes the shard anew.
+const MAX_LOG_BYTES: u64 = 1 << 30;
+/// Hits looked at beyond the limit, so that equal scores are cut by id.
+const TIE_MARGIN: usize = 8;
+/// Where looking for the end of a tie stops.
+const MAX_TIE: usize = 4096;
+
+/// The embedded index.
+pub struct EdgeIndex {
+    inner: Arc<Inner>,
+    /// Written by `optimise` and `flush`: Qdrant's flush must not meet a running optimisation.
+    maintenance: RwLock<()>,
+}
+
+struct Inner {
+    shard: EdgeShard,
+    folder: PathBuf,
+    dimensions: usize,
+    changes: Mutex<Changes>,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+/// Held while the shard is written or flushed.
+struct Changes {
+    /// The marker is there.
+    marked: bool,
+    /// Attributes that have an index.
+    indexed: HashSet<String>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct About {
+    format: u32,
+    dimensions: usize,
+}
+
+impl EdgeIndex {
+    /// Opens the index in `folder`, made when missing. A folder that was not closed cleanly, or that does not read back, is
+    /// emptied; compare [`VectorIndex::count`] with the store and call [`super::rebuild`].
+    pub async fn open(folder: &Path, dimensions: usize) -> Result<Self, PipelineError> {
+        let folder = folder.to_owned();
+        let inner = blocking(move || Inner::open(folder, dimensions)).await?;
+        Ok(Self { inner: Arc::new(inner), maintenance: RwLock::new(()) })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, PipelineError> + Send + 'static,
+    ) -> Result<T, PipelineError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || work(&inner)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, PipelineError> + Send + 'static,
+) -> Result<T, PipelineError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(internal(format!("a call ended: {error}"))))
+}
+
+fn internal(message: impl ToString) -> PipelineError {
+    PipelineError::Internal { part: "index", message: message.to_string() }
+}
+
+fn unavailable(what: &str, path: &Path, error: impl std::fmt::Display) -> PipelineError {
+    PipelineError::Unavailable { part: "index", message: format!("{what} {}: {error}", path.display()) }
+}
+
+impl Inner {
+    fn open(folder: PathBuf, dimensions: usize) -> Result<Self, PipelineError> {
+        fs::create_dir_all(&folder).map_err(|error| unavailable("cannot make the folder", &folder, error))?;
+        let lock_path = folder.join("lock");
+        let lock = File::create(&lock_path).map_err(|error| unavailable("cannot write", &lock_path, error))?;
+        lock.try_lock().map_err(|_| PipelineError::Conflict {
+            code: "index_in_use",
+            message: format!(
+                "another process uses the index in {}: stop it, or point index.url at another folder",
+                folder.display()
+            ),
+        })?;
+        let about = About { format: FORMAT, dimensions };
+        let found = fs::read(folder.join("about.json")).ok();
+        let found: Option<About> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(found) = &found
+            && found.dimensions != dimensions
+        {
+            return Err(PipelineError::Conflict {
+                code: "index_dimensions",
+                message: format!(
+                    "the index in {} holds vectors of {} dimensions, the embedding model makes {dimensions}: point \
+                     index.url at another folder, or delete this one (it is made anew from the store)",
+                    folder.display(),
+                    found.dimensions
+                ),
+            });
+        }
+        let shard = match Self::reopen(&folder, found.as_ref() == Some(&about)) {
+            Some(shard) => shard,
+            None => Self::create(&folder, &about)?,
+        };
+        let indexed = shard.info().payload_schema.into_keys().map(|path| path.first_key).collect();
+        let changes = Mutex::new(Changes { marked: false, indexed });
+        let inner = Self { shard, folder, dimensions, changes, _lock: lock };
+        inner.index_field(&mut inner.changes(), point::TENANT, PayloadSchemaType::Keyword)?;
+        Ok(inner)
+    }
+
+    /// The shard as it was closed; `None` when there is none or it cannot be trusted.
+    fn reopen(folder: &Path, known: bool) -> Option<EdgeShard> {
+        let path = folder.join("shard");
+        if !path.exists() {
+            return None;
+        }
+        let log_bytes: u64 = fs::read_dir(path.join("wal"))
+            .map(|files| files.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum())
+            .unwrap_or_default();
+        let reason = if !known {
+            "its format is another"
+        } else if folder.join("changed").exists() {
+            "it was not closed cleanly"
+        } else if log_bytes > MAX_LOG_BYTES {
+            "its log has grown too long"
+        } else {
+            // Damaged files can make the loader panic as well as fail.
+            let loaded = std::panic::catch_unwind(|| EdgeShard::load(&path, None));
+            match loaded {
+                Ok(Ok(shard)) => return Some(shard),
+                Ok(Err(_)) | Err(_) => "its files do not read back",
+            }
+        };
+        tracing::warn!(index.folder = %folder.display(), index.reason = reason, "the index is made anew");
+        None
+    }
+
+    fn create(folder: &Path, about: &About) -> Result<EdgeShard, PipelineError> {
+        let path = folder.join("shard");
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(|error| unavailable("cannot empty", &path, error))?;
+        }
+        fs::create_dir_all(&path).map_err(|error| unavailable("cannot make the folder", &path, error))?;
+        // One thread builds graphs, in the background: the others serve.
+        let graph = HnswIndexConfig { max_indexing_threads: 1, ..HnswIndexConfig::default() };
+        let vectors = EdgeVectorParams::builder(about.dimensions, Distance::Cosine).build();
+        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors).hnsw_config(graph).build();
+        let shard = EdgeShard::new(&path, config).map_err(internal)?;
+        let about_path = folder.join("about.json");
+        let text = serde_json::to_vec(about).map_err(internal)?;
+        fs::write(&about_path, text).map_err(|error| unavailable("cannot write", &about_path, error))?;
+        match fs::remove_file(folder.join("changed")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(unavailable("cannot empty", folder, error))
+            }
+            _ => Ok(shard),
+        }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes on the disk that there are changes which are not on it.
+    fn mark(&self, changes: &mut Changes) -> Result<(), PipelineError> {
+        if !changes.marked {
+            let path = self.folder.join("changed");
+            let marked = File::create(&path).and_then(|file| file.sync_all());
+            marked.map_err(|error| unavailable("cannot write", &path, error))?;
+            changes.marked = true;
+        }
+        Ok(())
+    }
+
+    fn apply(&self, changes: &mut Changes, operation: UpdateOperation) -> Result<(), PipelineError> {
+        self.mark(changes)?;
+        self.shard.update(operation).map_err(internal)
+    }
+
+    fn index_field(&self, changes: &mut Changes, key: &str, kind: PayloadSchemaType) -> Result<(), PipelineError> {
+        if changes.indexed.contains(key) || changes.indexed.len() > MAX_INDEXED {
+            return Ok(());
+        }
+        let index = CreateIndex { field_name: point::path(key), field_schema: Some(PayloadFieldSchema::FieldType(kind)) };
+        self.apply(changes, UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(index)))?;
+        changes.indexed.insert(key.to_owned());
+        Ok(())
+    }
+
+    fn upsert(&self, points: &[Point]) -> Result<(), PipelineError> {
+        let written = points.iter().map(|point| point::write(point, self.dimensions)).collect::<Result<Vec<_>, _>>()?;
+        let mut changes = self.changes();
+        for (name, value) in points.iter().flat_map(|point| &point.attributes) {
+            if let Some((key, kind)) = point::index_of(name, value) {
+                self.index_field(&mut changes, &key, kind)?;
+            }
+        }
+        self.apply(&mut changes, UpdateOperation::PointOperation(PointOperations::UpsertPoints(written.into())))
+    }
+
+    fn delete(&self, tenant: &TenantId, ids: &[ProfileId]) -> Result<(), PipelineError> {
+        let ids = ids.iter().map(|id| point::number(tenant, id)).collect();
+        self.apply(&mut self.changes(), UpdateOperation::PointOperation(PointOperations::DeletePoints { ids }))
+    }
+
+    fn search(&self, query: &Query) -> Result<Vec<Hit>, PipelineError> {
+        point::check(&query.vector, self.dimensions)?;
+        if query.limit == 0 {
+            return Ok(Vec::new());
+        }
+        let filter = filter::build(query)?;
+        let mut count = query.limit.saturating_add(TIE_MARGIN);
+        let mut hits = loop {
+            let nearest = NamedQuery::new(VectorInternal::Dense(query.vector.to_vec()), VECTOR);
+            let request = QueryRequest {
+                prefetches: Vec::new(),
+                query: Some(ScoringQuery::Vector(QueryEnum::Nearest(nearest))),
+                filter: Some(filter.clone()),
+                score_threshold: None,
+                limit: count,
+                offset: 0,
+                params: Some(SearchParams { hnsw_ef: Some(BEAM.max(count)), ..SearchParams::default() }),
+                with_vector: WithVector::Bool(false),
+                with_payload: WithPayloadInterface::Bool(true),
+            };
+            let found = self.shard.query(request).map_err(internal)?;
+            // All equal scores at the cut have to be seen, or the cut would be by chance.
+            let open = found.len() == count
+                && found.last().map(|last| last.score) == found.get(query.limit - 1).map(|cut| cut.score);
+            if !open || count >= query.limit.saturating_add(MAX_TIE) {
+                break found.into_iter().map(point::read).collect::<Result<Vec<_>, _>>()?;
+            }
+            count = count.saturating_mul(4);
+        };
+        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
+        hits.truncate(query.limit);
+        Ok(hits)
+    }
+
+    fn flush(&self) -> Result<(), PipelineError> {
+        let mut changes = self.changes();
+        if changes.marked {
+            self.shard.flush();
+            let path = self.folder.join("changed");
+            fs::remove_file(&path).map_err(|error| unavailable("cannot remove", &path, error))?;
+            changes.marked = false;
+        }
+        Ok(())
+    }
+
+    fn optimise(&self) -> Result<(), PipelineError> {
+        // A kill in the middle of it leaves segments twice: the marker makes the next start begin anew.
+        self.mark(&mut self.changes())?;
+        self.shard.optimize().map_err(internal)?;
+        self.flush()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(index.error = %error, "the index did not close cleanly; it is made anew at the next start");
+        }
+    }
+}
+
+#[async_trait]
+impl VectorIndex for EdgeIndex {
+    async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        self.run(move |inner| inner.upsert(&points)).await
+    }
+
+    async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError> {
+        let tenant = tenant.clone();
+        self.run(move |inner| inner.delete(&tenant, &ids)).await
+    }
+
+    async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError> {
+        self.run(move |inner| inner.search(&query)).await
+    }
+
+    async fn count(&self) -> Result<usize, PipelineError> {
+        self.run(|inner| inner.shard.count(CountRequest { filter: None, exact: true }).map_err(internal)).await
+    }
+
+    async fn flush(&self) -> Result<(), PipelineError> {
+        let _alone = self.maintenance.write().await;
+        self.run(Inner::flush).await
+    }
+
+    async fn optimise(&self) -> Result<(), PipelineError> {
+        let _alone = self.maintenance.write().await;
+        self.run(Inner::optimise).await
+    }
+
+    async fn health(&self) -> Result<(), PipelineError> {
+        self.run(|inner| {
+            let path = inner.folder.join("about.json");
+            fs::metadata(&path).map(|_| ()).map_err(|error| unavailable("cannot read", &path, error))
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

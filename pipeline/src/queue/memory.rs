@@ -1,1 +1,380 @@
-//! stub
+//! The embedded queue: lanes of ids in this process, journaled through the store.
+//!
+//! An item is in the journal before `publish` returns and leaves it after its ack; what is in between when the process dies
+//! is delivered again by the next one. Memory holds ids, and the content of a few megabytes of the newest and the next
+//! items at most; everything else is read from the journal when its turn comes.
+//!
+//! Acks are collected for [`ACK_DELAY`] and settled together: a lost ack is only a redelivery, which the worker's
+//! seen-before check ends.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use models::Lane;
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
+
+use super::{DeadLetter, Delivery, LaneDepth, Queue, Settle, lanes::{Lanes, Next}};
+use crate::{
+    error::PipelineError,
+    item::{Item, ItemId},
+    store::Store,
+};
+
+/// How long an ack waits for others.
+const ACK_DELAY: Duration = Duration::from_millis(5);
+/// Acks settled together at most.
+const ACK_BATCH: usize = 1024;
+/// Content kept in memory at most, in bytes.
+const KEPT_BYTES: usize = 8 << 20;
+/// Items read from the journal together at most, and their bytes.
+const READ_AHEAD: (usize, usize) = (64, 1 << 20);
+/// Pause before another try when the store cannot be reached.
+const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// What a refused publisher is told to wait.
+const RETRY_AFTER_S: u32 = 1;
+
+/// The embedded queue.
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    state: Mutex<State>,
+    wake: Notify,
+    start: Instant,
+    settled: mpsc::Sender<Settled>,
+}
+
+struct State {
+    lanes: Lanes,
+    kept: HashMap<ItemId, Item>,
+    kept_bytes: usize,
+    closed: bool,
+}
+
+/// What the journal has to be told, late.
+enum Settled {
+    Ack(ItemId),
+    Attempt(ItemId),
+    Flush(oneshot::Sender<()>),
+}
+
+/// What `receive` found.
+enum Found {
+    Ready(Item, Next),
+    Load(Next, Vec<ItemId>),
+    Nothing(Option<Duration>),
+    Closed,
+}
+
+impl State {
+    fn keep(&mut self, item: Item) {
+        let bytes = item.content.len();
+        if self.kept_bytes + bytes <= KEPT_BYTES {
+            self.kept_bytes += bytes;
+            if let Some(before) = self.kept.insert(item.envelope.id, item) {
+                self.kept_bytes -= before.content.len();
+            }
+        }
+    }
+
+    fn unkeep(&mut self, id: ItemId) -> Option<Item> {
+        let item = self.kept.remove(&id)?;
+        self.kept_bytes -= item.content.len();
+        Some(item)
+    }
+
+    fn find(&mut self, now: Duration) -> Found {
+        if self.closed {
+            return Found::Closed;
+        }
+        let again = self.lanes.promote(now);
+        let Some(next) = self.lanes.take() else { return Found::Nothing(again) };
+        match self.unkeep(next.id) {
+            Some(item) => Found::Ready(item, next),
+            None => {
+                let (count, bytes) = READ_AHEAD;
+                let room = bytes.min(KEPT_BYTES - self.kept_bytes);
+                let mut ids = self.lanes.ahead(next.lane, count, room);
+                ids.retain(|id| !self.kept.contains_key(id));
+                Found::Load(next, ids)
+            }
+        }
+    }
+}
+
+impl MemoryQueue {
+    /// Opens the queue; what an earlier process accepted and did not finish waits again, oldest first.
+    pub async fn open(capacity: [usize; 3], store: Arc<dyn Store>) -> Result<Self, PipelineError> {
+        let mut lanes = Lanes::new(capacity);
+        for entry in store.journal_pending().await? {
+            lanes.restore(entry.id, entry.lane, entry.attempts, entry.bytes);
+        }
+        let (settled, inbox) = mpsc::channel(4 * ACK_BATCH);
+        tokio::spawn(settle(Arc::clone(&store), inbox));
+        let state = State { lanes, kept: HashMap::new(), kept_bytes: 0, closed: false };
+        let shared =
+            Shared { store, state: Mutex::new(state), wake: Notify::new(), start: Instant::now(), settled };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the items to the journal, then lets them be handed out. All or none.
+    async fn accept(&self, items: Vec<Item>, lane: Lane) -> Result<(), PipelineError> {
+        let ids: Vec<(ItemId, u32)> = items
+            .iter()
+            .map(|item| (item.envelope.id, u32::try_from(item.content.len()).unwrap_or(u32::MAX)))
+            .collect();
+        if !self.state().lanes.reserve(lane, &ids) {
+            let what = match lane {
+                Lane::Interactive => "the interactive lane",
+                Lane::Live => "the live lane",
+                Lane::Bulk => "the bulk lane",
+            };
+            return Err(PipelineError::Full { what, retry_after_s: RETRY_AFTER_S });
+        }
+        let copies = items.clone();
+        let appended = self.store.journal_append(items.into_iter().map(|item| (item, lane)).collect()).await;
+        {
+            let mut state = self.state();
+            if let Err(error) = appended {
+                state.lanes.withdraw(&ids);
+                return Err(error);
+            }
+            let fresh: std::collections::HashSet<ItemId> = state.lanes.admit(lane, &ids).into_iter().collect();
+            for item in copies.into_iter().filter(|item| fresh.contains(&item.envelope.id)) {
+                // The first of two with one id is the one that the journal kept.
+                if !state.kept.contains_key(&item.envelope.id) {
+                    state.keep(item);
+                }
+            }
+        }
+        self.wake.notify_waiters();
+        Ok(())
+    }
+
+    /// Reads an item that was taken, and the next ones with it.
+    async fn load(&self, next: Next, mut ids: Vec<ItemId>) -> Result<Option<Item>, PipelineError> {
+        ids.push(next.id);
+        let items = self.store.journal_load_many(ids).await?;
+        let mut state = self.state();
+        let mut wanted = None;
+        for item in items {
+            if item.envelope.id == next.id {
+                wanted = Some(item);
+            } else if !state.kept.contains_key(&item.envelope.id) && state.lanes.waits(item.envelope.id) {
+                state.keep(item);
+            }
+        }
+        if wanted.is_none() {
+            // Settled meanwhile: its outcome is recorded.
+            state.lanes.forget(next.id);
+        }
+        Ok(wanted)
+    }
+
+    fn put_back(&self, id: ItemId, after: Duration) {
+        let due = (!after.is_zero()).then(|| self.start.elapsed() + after);
+        self.state().lanes.put_back(id, due);
+        self.wake.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl Queue for MemoryQueue {
+    async fn publish(&self, items: Vec<Item>, lane: Lane) -> Result<(), PipelineError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        // In a task of its own: a caller that leaves must not leave a journaled item behind that nobody delivers.
+        let shared = Arc::clone(&self.shared);
+        let accepted = tokio::spawn(async move { shared.accept(items, lane).await }).await;
+        accepted.unwrap_or_else(|error| {
+            Err(PipelineError::Internal { part: "queue", message: format!("publishing was cut off: {error}") })
+        })
+    }
+
+    async fn receive(&self) -> Option<Delivery> {
+        loop {
+            let mut wake = std::pin::pin!(self.shared.wake.notified());
+            // Register for the wake-up before looking for work.
+            wake.as_mut().enable();
+            let found = self.shared.state().find(self.shared.start.elapsed());
+            let (item, next) = match found {
+                Found::Closed => return None,
+                Found::Nothing(None) => {
+                    wake.await;
+                    continue;
+                }
+                Found::Nothing(Some(due)) => {
+                    let _ = tokio::time::timeout_at(self.shared.start + due, wake).await;
+                    continue;
+                }
+                Found::Ready(item, next) => (item, next),
+                Found::Load(next, ahead) => {
+                    // Dropped when the caller leaves: the item goes back.
+                    let guard = Taken { shared: &self.shared, id: Some(next.id) };
+                    let loaded = self.shared.load(next, ahead).await;
+                    match loaded {
+                        Ok(Some(item)) => {
+                            guard.keep();
+                            (item, next)
+                        }
+                        Ok(None) => {
+                            guard.keep();
+                            continue;
+                        }
+                        Err(error) => {
+                            tracing::error!(queue.error = %error, "the journal cannot be read; trying again");
+                            drop(guard);
+                            tokio::time::sleep(STORE_PAUSE).await;
+                            continue;
+                        }
+                    }
+                }
+            };
+            let settle: Arc<dyn Settle> = Arc::clone(&self.shared) as Arc<dyn Settle>;
+            return Some(Delivery::new(item, next.lane, next.attempt, settle));
+        }
+    }
+
+    async fn depth(&self) -> Result<Vec<LaneDepth>, PipelineError> {
+        Ok(self.shared.state().lanes.depth())
+    }
+
+    async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError> {
+        self.shared.store.journal_dead(limit).await
+    }
+
+    async fn close(&self) {
+        self.shared.state().closed = true;
+        self.shared.wake.notify_waiters();
+        let (done, flushed) = oneshot::channel();
+        if self.shared.settled.send(Settled::Flush(done)).await.is_ok() {
+            let _ = flushed.await;
+        }
+    }
+
+    async fn health(&self) -> Result<(), PipelineError> {
+        self.shared.store.health().await
+    }
+}
+
+/// An item that was taken and not delivered yet; dropped, it goes back as it was.
+struct Taken<'a> {
+    shared: &'a Shared,
+    id: Option<ItemId>,
+}
+
+impl Taken<'_> {
+    fn keep(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.shared.state().lanes.untake(id);
+            self.shared.wake.notify_waiters();
+        }
+    }
+}
+
+#[async_trait]
+impl Settle for Shared {
+    async fn ack(&self, id: ItemId) -> Result<(), PipelineError> {
+        let closed = {
+            let mut state = self.state();
+            state.lanes.forget(id);
+            state.closed
+        };
+        if closed {
+            // The process is about to end: nobody waits for others now.
+            return self.store.journal_settle(vec![id]).await;
+        }
+        self.settled.send(Settled::Ack(id)).await.map_err(|_| stopped())
+    }
+
+    async fn retry(&self, id: ItemId, after: Duration) -> Result<(), PipelineError> {
+        let counted = self.store.journal_retry(id).await;
+        self.put_back(id, after);
+        counted
+    }
+
+    async fn dead_letter(&self, id: ItemId, reason: &str) -> Result<(), PipelineError> {
+        let buried = self.store.journal_bury(id, reason).await;
+        match buried {
+            Ok(()) => self.state().lanes.forget(id),
+            // Nothing accepted is lost: it comes back, and is buried then.
+            Err(_) => self.put_back(id, STORE_PAUSE),
+        }
+        buried
+    }
+
+    fn abandon(&self, id: ItemId) {
+        // Best effort: without it the count is one lower after a restart.
+        let _ = self.settled.try_send(Settled::Attempt(id));
+        self.put_back(id, Duration::ZERO);
+    }
+}
+
+fn stopped() -> PipelineError {
+    PipelineError::Unavailable { part: "queue", message: "the journal's task has stopped".into() }
+}
+
+/// Tells the journal about acks, many at a time. Ends when the queue and its last delivery are gone.
+async fn settle(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Settled>) {
+    let mut acked = Vec::new();
+    while let Some(first) = inbox.recv().await {
+        let deadline = Instant::now() + ACK_DELAY;
+        let mut waiting = Vec::new();
+        let mut message = Some(first);
+        loop {
+            match message {
+                Some(Settled::Ack(id)) => acked.push(id),
+                Some(Settled::Attempt(id)) => {
+                    if let Err(error) = store.journal_retry(id).await {
+                        tracing::warn!(queue.error = %error, "an attempt was not counted");
+                    }
+                }
+                Some(Settled::Flush(done)) => {
+                    waiting.push(done);
+                    break;
+                }
+                None => break,
+            }
+            if acked.len() >= ACK_BATCH {
+                break;
+            }
+            message = match tokio::time::timeout_at(deadline, inbox.recv()).await {
+                Ok(message) => message,
+                Err(_) => break,
+            };
+        }
+        while let Err(error) = store.journal_settle(acked.clone()).await {
+            tracing::error!(queue.error = %error, "acks cannot be written; trying again");
+            if !waiting.is_empty() || inbox.is_closed() {
+                break;
+            }
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+        acked.clear();
+        for done in waiting {
+            let _ = done.send(());
+        }
+    }
+}

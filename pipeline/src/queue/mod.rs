@@ -9,7 +9,9 @@
 //!   that none starves. Within a lane, first in, first out; a retried item comes back after its wait.
 //! - After `close`, `receive` answers `None` once and for ever; what was not settled stays for the next start.
 
-pub mod contract;
+#[cfg(test)]
+pub(crate) mod contract;
+mod lanes;
 pub mod memory;
 
 use std::{sync::Arc, time::Duration};

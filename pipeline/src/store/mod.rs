@@ -8,7 +8,8 @@
 //! - Every read names a tenant and sees no other's rows, duties of the service itself (journal, outbox) excepted.
 //! - Event sequence numbers rise strictly in commit order; a reader that asks for `after` misses none.
 
-pub mod contract;
+#[cfg(test)]
+pub(crate) mod contract;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub struct JournalEntry {
     pub lane: Lane,
     /// How often it was delivered.
     pub attempts: u32,
+    /// Size of its content.
+    pub bytes: u32,
 }
 
 /// All that one judged item changes, committed together.
@@ -116,10 +119,13 @@ pub trait Store: Send + Sync {
     async fn is_judged(&self, id: ItemId) -> Result<bool, PipelineError>;
 
     // --- journal of the embedded queue -------------------------------------------------------------------------
-    /// Keeps accepted items; durable when it returns. An id that is already there is left as it is.
+    /// Keeps accepted items; durable when it returns; all or none. An id that waits is left as it is, one that was given up
+    /// waits again, one of another tenant is a `Conflict`.
     async fn journal_append(&self, items: Vec<(Item, Lane)>) -> Result<(), PipelineError>;
     /// One journaled item with its content.
     async fn journal_load(&self, id: ItemId) -> Result<Option<Item>, PipelineError>;
+    /// Journaled items with their content, in any order; unknown ids are left out.
+    async fn journal_load_many(&self, ids: Vec<ItemId>) -> Result<Vec<Item>, PipelineError>;
     /// Forgets items whose outcome is recorded.
     async fn journal_settle(&self, ids: Vec<ItemId>) -> Result<(), PipelineError>;
     /// Counts a failed attempt.
@@ -165,7 +171,8 @@ pub trait Store: Send + Sync {
     async fn delivery_failed(&self, id: i64, next: Option<DateTime<Utc>>, error: &str) -> Result<(), PipelineError>;
 
     // --- profiles ----------------------------------------------------------------------------------------------
-    /// Writes a profile with its vector; the version rises by one when the text changed.
+    /// Writes a profile with its vector. The store counts versions: 1 at first, one more whenever `text_sha256` changed;
+    /// the `version` passed in does not matter.
     async fn put_profile(&self, profile: &Profile) -> Result<(), PipelineError>;
     /// One profile.
     async fn load_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<Option<Profile>, PipelineError>;
@@ -173,6 +180,8 @@ pub trait Store: Send + Sync {
     async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError>;
     /// All profiles after `after` in id order, to rebuild an index.
     async fn profiles_after(&self, after: Option<(&TenantId, &ProfileId)>, limit: usize) -> Result<Vec<Profile>, PipelineError>;
+    /// How many profiles, all tenants.
+    async fn count_profiles(&self) -> Result<usize, PipelineError>;
 
     // --- duties ------------------------------------------------------------------------------------------------
     /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls. Answers the row count.

@@ -1,0 +1,103 @@
+//! Calls and the state of their participants.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore, events,
+    row::{decode, encode, limit, stamp},
+};
+use crate::{
+    error::PipelineError,
+    item::{ActorId, CallId, TenantId},
+    store::Event,
+    stream::call::{Call, ParticipantState},
+};
+
+pub(super) async fn put_call(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    call: &Call,
+    events: Vec<Event>,
+    webhooks: Vec<(usize, String)>,
+) -> Result<(), PipelineError> {
+    let (tenant, id, body) = (tenant.clone(), call.id.clone(), encode(call)?);
+    let (started, ended) = (stamp(call.started_at), call.ended_at.map(stamp));
+    store
+        .writer
+        .write("put_call", move |scope| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES (?, ?, ?, ?, ?)
+                     ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
+                     ended_at = excluded.ended_at, body = excluded.body",
+                )
+                .bind(tenant.0)
+                .bind(id.0)
+                .bind(started)
+                .bind(ended)
+                .bind(body)
+                .execute(&mut scope.connection)
+                .await?;
+                events::append(scope, &events, &webhooks).await
+            })
+        })
+        .await
+}
+
+pub(super) async fn load_call(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    id: &CallId,
+) -> Result<Option<Call>, PipelineError> {
+    let (tenant, id) = (tenant.clone(), id.clone());
+    let row = store
+        .read("load_call", move |connection| {
+            Box::pin(async move {
+                let query = sqlx::query("SELECT body FROM calls WHERE tenant = ? AND id = ?").bind(tenant.0).bind(id.0);
+                Ok(query.fetch_optional(connection).await?)
+            })
+        })
+        .await?;
+    row.as_ref().map(body).transpose()
+}
+
+pub(super) async fn open_calls(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    count: usize,
+) -> Result<Vec<Call>, PipelineError> {
+    let tenant = tenant.clone();
+    let rows = store
+        .read("open_calls", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT body FROM calls WHERE tenant = ? AND ended_at IS NULL
+                           ORDER BY started_at DESC, id LIMIT ?";
+                Ok(sqlx::query(sql).bind(tenant.0).bind(limit(count)).fetch_all(connection).await?)
+            })
+        })
+        .await?;
+    rows.iter().map(body).collect()
+}
+
+pub(super) async fn load_participant(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    call: &CallId,
+    actor: &ActorId,
+) -> Result<Option<ParticipantState>, PipelineError> {
+    let (tenant, call, actor) = (tenant.clone(), call.clone(), actor.clone());
+    let row = store
+        .read("load_participant", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT state FROM participants WHERE tenant = ? AND call_id = ? AND actor = ?";
+                let query = sqlx::query(sql).bind(tenant.0).bind(call.0).bind(actor.0);
+                Ok(query.fetch_optional(connection).await?)
+            })
+        })
+        .await?;
+    row.as_ref().map(body).transpose()
+}
+
+fn body<T: serde::de::DeserializeOwned>(row: &SqliteRow) -> Result<T, PipelineError> {
+    decode(row.try_get(0)?)
+}

@@ -1,0 +1,116 @@
+//! Judged items and their audit.
+
+use sqlx::Row;
+
+use super::{
+    SqliteStore, events,
+    row::{decode, encode, stamp},
+    writer::Scope,
+};
+use crate::{
+    action::ActionKind,
+    error::PipelineError,
+    item::{ItemId, TenantId},
+    store::{ItemRecord, OutcomeRecord, Recorded},
+};
+
+pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
+    store.writer.write("record_outcome", move |scope| Box::pin(record_in(scope, record))).await
+}
+
+async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
+    let OutcomeRecord { outcome, participant, context_text, events, webhooks } = record;
+    let envelope = &outcome.envelope;
+    let inserted = sqlx::query(
+        "INSERT INTO items (id, tenant, kind, action, decided_at, outcome) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(envelope.id.0)
+    .bind(envelope.tenant.as_str())
+    .bind(envelope.kind.as_str())
+    .bind(outcome.verdict.action.as_str())
+    .bind(stamp(outcome.decided_at))
+    .bind(encode(&outcome)?)
+    .execute(&mut scope.connection)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(Recorded::Already);
+    }
+    if let Some((call, actor, state)) = participant {
+        sqlx::query(
+            "INSERT INTO participants (tenant, call_id, actor, updated_at, state) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (tenant, call_id, actor) DO UPDATE SET updated_at = excluded.updated_at, state = excluded.state",
+        )
+        .bind(envelope.tenant.as_str())
+        .bind(call.as_str())
+        .bind(actor.as_str())
+        .bind(stamp(outcome.decided_at))
+        .bind(encode(&state)?)
+        .execute(&mut scope.connection)
+        .await?;
+    }
+    if let (Some(text), Some(conversation), Some(actor)) = (context_text, &envelope.conversation, &envelope.actor) {
+        sqlx::query("INSERT INTO context (tenant, conversation, actor, at, body_text) VALUES (?, ?, ?, ?, ?)")
+            .bind(envelope.tenant.as_str())
+            .bind(conversation.as_str())
+            .bind(actor.as_str())
+            .bind(stamp(envelope.occurred_at))
+            .bind(text)
+            .execute(&mut scope.connection)
+            .await?;
+    }
+    if outcome.verdict.action != ActionKind::Allow {
+        sqlx::query("INSERT INTO audit (at, tenant, actor, policy, item, action) VALUES (?, ?, 'policy', ?, ?, ?)")
+            .bind(stamp(outcome.decided_at))
+            .bind(envelope.tenant.as_str())
+            .bind(outcome.verdict.policy.as_str())
+            .bind(envelope.id.0)
+            .bind(outcome.verdict.action.as_str())
+            .execute(&mut scope.connection)
+            .await?;
+    }
+    events::append(scope, &events, &webhooks).await?;
+    Ok(Recorded::New)
+}
+
+pub(super) async fn load_item(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    id: ItemId,
+) -> Result<Option<ItemRecord>, PipelineError> {
+    let tenant = tenant.clone();
+    // One statement sees one moment: an item that moves from the journal to `items` meanwhile is found in one of them.
+    let row = store
+        .read("load_item", move |connection| {
+            Box::pin(async move {
+                Ok(sqlx::query(
+                    "SELECT 1, outcome, NULL FROM items WHERE id = ?1 AND tenant = ?2
+                     UNION ALL SELECT 0, envelope, dead FROM journal WHERE id = ?1 AND tenant = ?2
+                     ORDER BY 1 DESC LIMIT 1",
+                )
+                .bind(id.0)
+                .bind(tenant.0)
+                .fetch_optional(connection)
+                .await?)
+            })
+        })
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (judged, body, dead): (i64, String, Option<String>) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    Ok(Some(match (judged, dead) {
+        (1, _) => ItemRecord::Judged(Box::new(decode(&body)?)),
+        (_, Some(reason)) => ItemRecord::Dead(decode(&body)?, reason),
+        (_, None) => ItemRecord::Queued(decode(&body)?),
+    }))
+}
+
+pub(super) async fn is_judged(store: &SqliteStore, id: ItemId) -> Result<bool, PipelineError> {
+    store
+        .read("is_judged", move |connection| {
+            Box::pin(async move {
+                let query = sqlx::query("SELECT 1 FROM items WHERE id = ?").bind(id.0);
+                Ok(query.fetch_optional(connection).await?.is_some())
+            })
+        })
+        .await
+}

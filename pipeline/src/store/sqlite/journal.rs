@@ -1,0 +1,204 @@
+//! The embedded queue's journal: accepted items until their outcome is recorded.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use models::Lane;
+use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
+
+use super::{
+    SqliteStore,
+    row::{decode, encode, id_list, lane, limit},
+    writer::Scope,
+};
+use crate::{
+    error::PipelineError,
+    item::{Content, Item, ItemId, TenantId},
+    queue::DeadLetter,
+    store::JournalEntry,
+};
+
+/// Rows in one statement: 7 values each, far below SQLite's limit of 32,766 values.
+const ROWS: usize = 128;
+
+pub(super) async fn append(store: &SqliteStore, items: Vec<(Item, Lane)>) -> Result<(), PipelineError> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    store.writer.write("journal_append", move |scope| Box::pin(append_in(scope, items))).await
+}
+
+async fn append_in(scope: &mut Scope, items: Vec<(Item, Lane)>) -> Result<(), PipelineError> {
+    let mut items = items.into_iter().peekable();
+    while items.peek().is_some() {
+        let mut tenants: HashMap<ItemId, TenantId> = HashMap::with_capacity(ROWS);
+        let mut rows = Vec::with_capacity(ROWS);
+        for (item, lane) in items.by_ref().take(ROWS) {
+            let Item { envelope, content } = item;
+            let first = tenants.entry(envelope.id).or_insert_with(|| envelope.tenant.clone());
+            if *first != envelope.tenant {
+                return Err(taken(envelope.id));
+            }
+            rows.push((encode(&envelope)?, envelope.id, envelope.tenant, lane, content));
+        }
+        let count = rows.len() as u64;
+        let mut insert = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO journal (id, tenant, lane, bytes, envelope, body_text, body_picture) ",
+        );
+        insert.push_values(rows, |mut row, (envelope, id, tenant, lane, content)| {
+            row.push_bind(id.0).push_bind(tenant.0).push_bind(lane.index() as i64);
+            row.push_bind(limit(content.len())).push_bind(envelope);
+            match content {
+                Content::Text(text) => row.push_bind(Some(text)).push_bind(None::<Vec<u8>>),
+                Content::Picture(bytes) => row.push_bind(None::<String>).push_bind(Some(Vec::from(bytes))),
+            };
+        });
+        // An item that was given up waits again; one that waits is left as it is.
+        insert.push(
+            " ON CONFLICT (id) DO UPDATE SET dead = NULL, attempts = 0, lane = excluded.lane, bytes = excluded.bytes,
+              envelope = excluded.envelope, body_text = excluded.body_text, body_picture = excluded.body_picture
+              WHERE journal.dead IS NOT NULL AND journal.tenant = excluded.tenant",
+        );
+        let written = insert.build().persistent(false).execute(&mut scope.connection).await?.rows_affected();
+        if written < count {
+            refuse_foreign(scope, &tenants).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Refuses the call when one of its ids is another tenant's: accepting it would lose it.
+async fn refuse_foreign(scope: &mut Scope, tenants: &HashMap<ItemId, TenantId>) -> Result<(), PipelineError> {
+    let rows =
+        sqlx::query("SELECT id, tenant FROM journal WHERE id IN (SELECT unhex(value) FROM json_each(?))")
+            .bind(id_list(tenants.keys()))
+            .fetch_all(&mut scope.connection)
+            .await?;
+    for row in rows {
+        let (id, owner) = (ItemId(row.try_get(0)?), row.try_get::<String, _>(1)?);
+        if tenants.get(&id).is_some_and(|tenant| tenant.0 != owner) {
+            return Err(taken(id));
+        }
+    }
+    Ok(())
+}
+
+fn taken(id: ItemId) -> PipelineError {
+    PipelineError::Conflict {
+        code: "item_id_taken",
+        message: format!("the item id `{id}` is already in use: give every item an id of its own"),
+    }
+}
+
+pub(super) async fn load(store: &SqliteStore, ids: Vec<ItemId>) -> Result<Vec<Item>, PipelineError> {
+    let rows = store
+        .read("journal_load", move |connection| {
+            Box::pin(async move {
+                let list = id_list(&ids);
+                Ok(sqlx::query(
+                    "SELECT envelope, body_text, body_picture FROM journal
+                     WHERE id IN (SELECT unhex(value) FROM json_each(?))",
+                )
+                .bind(list)
+                .fetch_all(connection)
+                .await?)
+            })
+        })
+        .await?;
+    rows.iter().map(item).collect()
+}
+
+fn item(row: &SqliteRow) -> Result<Item, PipelineError> {
+    let content = match row.try_get::<Option<String>, _>(1)? {
+        Some(text) => Content::Text(text),
+        None => Content::Picture(Bytes::from(row.try_get::<Vec<u8>, _>(2)?)),
+    };
+    Ok(Item { envelope: decode(row.try_get(0)?)?, content })
+}
+
+pub(super) async fn settle(store: &SqliteStore, ids: Vec<ItemId>) -> Result<(), PipelineError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    store
+        .writer
+        .write("journal_settle", move |scope| {
+            Box::pin(async move {
+                sqlx::query("DELETE FROM journal WHERE id IN (SELECT unhex(value) FROM json_each(?))")
+                    .bind(id_list(&ids))
+                    .execute(&mut scope.connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+pub(super) async fn retry(store: &SqliteStore, id: ItemId) -> Result<(), PipelineError> {
+    store
+        .writer
+        .write("journal_retry", move |scope| {
+            Box::pin(async move {
+                sqlx::query("UPDATE journal SET attempts = attempts + 1 WHERE id = ?")
+                    .bind(id.0)
+                    .execute(&mut scope.connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+pub(super) async fn bury(store: &SqliteStore, id: ItemId, reason: &str) -> Result<(), PipelineError> {
+    let reason = reason.to_owned();
+    store
+        .writer
+        .write("journal_bury", move |scope| {
+            Box::pin(async move {
+                sqlx::query("UPDATE journal SET dead = ?, attempts = attempts + 1 WHERE id = ?")
+                    .bind(reason)
+                    .bind(id.0)
+                    .execute(&mut scope.connection)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<JournalEntry>, PipelineError> {
+    let rows = store
+        .read("journal_pending", |connection| {
+            Box::pin(async move {
+                let sql = "SELECT id, lane, attempts, bytes FROM journal WHERE dead IS NULL ORDER BY sequence";
+                Ok(sqlx::query(sql).fetch_all(connection).await?)
+            })
+        })
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(JournalEntry {
+                id: ItemId(row.try_get(0)?),
+                lane: lane(row.try_get(1)?)?,
+                attempts: row.try_get(2)?,
+                bytes: row.try_get(3)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn dead(store: &SqliteStore, count: usize) -> Result<Vec<DeadLetter>, PipelineError> {
+    let rows = store
+        .read("journal_dead", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT id, dead, attempts FROM journal WHERE dead IS NOT NULL ORDER BY sequence LIMIT ?";
+                Ok(sqlx::query(sql).bind(limit(count)).fetch_all(connection).await?)
+            })
+        })
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DeadLetter { id: ItemId(row.try_get(0)?), reason: row.try_get(1)?, attempts: row.try_get(2)? })
+        })
+        .collect()
+}
