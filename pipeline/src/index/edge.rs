@@ -20,7 +20,7 @@ use std::{
 use async_trait::async_trait;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
+    Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
     ScoringQuery, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
 };
 use serde::{Deserialize, Serialize};
@@ -316,6 +316,14 @@ impl VectorIndex for EdgeIndex {
     async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError> {
         let tenant = tenant.clone();
         self.run(move |inner| inner.delete(&tenant, &ids)).await
+    }
+
+    async fn clear(&self) -> Result<(), PipelineError> {
+        self.run(|inner| {
+            let all = PointOperations::DeletePointsByFilter(Filter::new());
+            inner.apply(&mut inner.changes(), UpdateOperation::PointOperation(all))
+        })
+        .await
     }
 
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError> {

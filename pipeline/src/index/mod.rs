@@ -95,6 +95,8 @@ pub trait VectorIndex: Send + Sync {
     async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError>;
     /// Removes points; unknown ids are no error.
     async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError>;
+    /// Removes every point of every tenant: before a rebuild.
+    async fn clear(&self) -> Result<(), PipelineError>;
     /// Nearest points, best first; ties by id.
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError>;
     /// How many points, all tenants.
@@ -127,12 +129,15 @@ pub async fn repair(index: &dyn VectorIndex, store: &dyn Store) -> Result<usize,
         return Ok(0);
     }
     tracing::info!(index.points = points, store.profiles = profiles, "the index differs from the store: rebuilding");
+    if points > profiles {
+        index.clear().await?;
+    }
     rebuild(index, store).await
 }
 
 /// Writes every profile of the store into the index and answers how many. A profile whose vector does not fit (another
-/// embedding model made it) is left out with a warning. Points without a profile are not removed: start from an empty
-/// index to be rid of them.
+/// embedding model made it) is left out with a warning. Points without a profile are not removed: [`VectorIndex::clear`] does
+/// that.
 pub async fn rebuild(index: &dyn VectorIndex, store: &dyn Store) -> Result<usize, PipelineError> {
     let (mut written, mut refused) = (0, 0);
     let mut last: Option<(TenantId, ProfileId)> = None;

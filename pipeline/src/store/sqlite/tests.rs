@@ -1,0 +1,188 @@
+//! The contract on a file and in memory, and what only a file can show: restart and `kill -9`.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use models::Lane;
+use sqlx::Row;
+use tempfile::TempDir;
+
+use super::SqliteStore;
+use crate::{
+    action::ActionKind,
+    error::PipelineError,
+    item::{ItemId, ItemKind},
+    store::{Store, connect, contract::{envelope, record, text}},
+};
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("deep/er/store.db").display())
+}
+
+async fn file() -> (Arc<dyn Store>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (connect(&url(&folder)).await.unwrap(), folder)
+}
+
+async fn memory() -> (Arc<dyn Store>, ()) {
+    (connect("sqlite::memory:").await.unwrap(), ())
+}
+
+mod on_file {
+    crate::store::contract::store_contract!(super::file);
+}
+
+mod in_memory {
+    crate::store::contract::store_contract!(super::memory);
+}
+
+#[tokio::test]
+async fn i7_everything_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (judged, waiting) = (record(envelope("a", ItemKind::Text), ActionKind::Warn), text("a", "waits"));
+    {
+        let store = SqliteStore::open(&url(&folder)).await.unwrap();
+        store.record_outcome(judged.clone()).await.unwrap();
+        store.journal_append(vec![(waiting.clone(), Lane::Live)]).await.unwrap();
+    }
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    assert!(store.is_judged(judged.outcome.envelope.id).await.unwrap());
+    assert_eq!(store.journal_load(waiting.envelope.id).await.unwrap(), Some(waiting));
+    assert_eq!(*store.event_signal().borrow(), 1);
+}
+
+#[tokio::test]
+async fn p1_audit_has_one_row_for_each_outcome_that_acts() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    for action in [ActionKind::Allow, ActionKind::Warn, ActionKind::Ban] {
+        let judged = record(envelope("a", ItemKind::Text), action);
+        store.record_outcome(judged.clone()).await.unwrap();
+        store.record_outcome(judged).await.unwrap();
+    }
+    let sql = "SELECT actor, policy, action, length(item) FROM audit ORDER BY sequence";
+    let rows = sqlx::query(sql).fetch_all(store.readers.as_ref().unwrap()).await.unwrap();
+    let rows: Vec<(String, String, String, i64)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+    let expected = |action: &str| ("policy".to_owned(), "p1".to_owned(), action.to_owned(), 16);
+    assert_eq!(rows, [expected("warn"), expected("ban")]);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    store
+        .writer
+        .write("test", |scope| {
+            Box::pin(async move {
+                let sql = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                           VALUES (99990101000000, 'later', 1, x'00', 0)";
+                sqlx::query(sql).execute(&mut scope.connection).await?;
+                Ok(())
+            })
+        })
+        .await
+        .unwrap();
+    let error = SqliteStore::open(&url(&folder)).await.err().expect("refused");
+    assert!(matches!(&error, PipelineError::Conflict { code: "store_newer", .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn wrong_urls_and_places_are_typed_errors() {
+    let wrong = connect("mysql://x").await.err().expect("refused");
+    assert!(matches!(wrong, PipelineError::Invalid { code: "store_url", .. }));
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "x").unwrap();
+    for path in ["file/store.db", "file"] {
+        let url = format!("sqlite:{}", folder.path().join(path).display());
+        let error = connect(&url).await.err().expect("refused");
+        assert!(matches!(error, PipelineError::Unavailable { .. }), "{path}: {error:?}");
+    }
+}
+
+/// Not a test: the process that [`i7_acknowledged_writes_survive_kill_9`] kills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by i7_acknowledged_writes_survive_kill_9"]
+async fn child_writes_until_it_is_killed() {
+    let Ok(url) = std::env::var("CHAPERONE_TEST_STORE") else { return };
+    let store = connect(&url).await.unwrap();
+    let writers = (0..8).map(|_| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            loop {
+                let (judged, item) = (record(envelope("a", ItemKind::Text), ActionKind::Warn), text("a", "waits"));
+                let ids = (judged.outcome.envelope.id, item.envelope.id);
+                store.record_outcome(judged).await.unwrap();
+                println!("judged {}", ids.0);
+                store.journal_append(vec![(item, Lane::Bulk)]).await.unwrap();
+                println!("waits {}", ids.1);
+            }
+        })
+    });
+    futures::future::try_join_all(writers).await.unwrap();
+}
+
+#[tokio::test]
+async fn i7_acknowledged_writes_survive_kill_9() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::sqlite::tests::child_writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .env("CHAPERONE_TEST_STORE", url(&folder))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acknowledged = Vec::new();
+    while acknowledged.len() < 400 {
+        acknowledged.push(lines.next().expect("the child writes").unwrap());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The last line may be cut in the middle: it counts only when it reads back.
+    acknowledged.extend(lines.map_while(Result::ok));
+    let store = SqliteStore::open(&url(&folder)).await.unwrap();
+    let mut counted = 0;
+    for line in &acknowledged {
+        match line.split_once(' ').and_then(|(kind, id)| Some((kind, id.parse::<ItemId>().ok()?))) {
+            Some(("judged", id)) => assert!(store.is_judged(id).await.unwrap(), "{line}"),
+            Some(("waits", id)) => assert!(store.journal_load(id).await.unwrap().is_some(), "{line}"),
+            _ => continue,
+        }
+        counted += 1;
+    }
+    assert!(counted >= 390, "{counted}");
+    // Events and outcomes were committed together.
+    let outcomes = store.last_sequence().await.unwrap();
+    assert_eq!(store.events_after(None, 0, 1_000_000).await.unwrap().len() as i64, outcomes);
+}
+
+/// Measurement, not a check: `cargo nextest run --release -p pipeline --run-ignored all writes_per_second --no-capture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measurement"]
+async fn writes_per_second() {
+    for callers in [1, 64] {
+        let (store, _folder) = file().await;
+        let each = if callers == 1 { 500 } else { 200 };
+        let started = Instant::now();
+        let writers = (0..callers).map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let mut slowest = Duration::ZERO;
+                for _ in 0..each {
+                    let one = Instant::now();
+                    store.record_outcome(record(envelope("a", ItemKind::Text), ActionKind::Warn)).await.unwrap();
+                    slowest = slowest.max(one.elapsed());
+                }
+                slowest
+            })
+        });
+        let slowest = futures::future::try_join_all(writers).await.unwrap().into_iter().max().unwrap();
+        let rate = f64::from(callers * each) / started.elapsed().as_secs_f64();
+        println!("{callers} callers: {rate:.0} outcomes/s, slowest {slowest:?}");
+    }
+}
