@@ -1,8 +1,8 @@
 //! The embedded index: one Qdrant Edge shard in a folder.
 //!
-//! The index is a copy: profiles live in the store, and [`super::rebuild`] makes the index anew from them. So an upsert is
-//! not flushed to the disk. Instead a marker file says that there are changes which are not; whoever opens a folder with
-//! the marker in it (the process was killed) starts from an empty shard and rebuilds.
+//! The index is a copy: profiles live in the store, and the service writes them here again when the numbers differ at its
+//! start. So an upsert is not flushed to the disk. Instead a marker file says that there are changes which are not; whoever opens a folder with
+//! the marker in it (the process was killed) starts from an empty shard.
 //!
 //! Layout of the folder: `lock` (one process at a time), `about.json` (dimensions, format), `changed` (the marker),
 //! `shard/` (Qdrant's own files).
@@ -79,7 +79,7 @@ struct About {
 
 impl EdgeIndex {
     /// Opens the index in `folder`, made when missing. A folder that was not closed cleanly, or that does not read back, is
-    /// emptied; compare [`VectorIndex::count`] with the store and call [`super::rebuild`].
+    /// emptied: compare [`VectorIndex::count`] with the store, and write the profiles again when it differs.
     pub async fn open(folder: &Path, dimensions: usize) -> Result<Self, PipelineError> {
         let folder = folder.to_owned();
         let inner = blocking(move || Inner::open(folder, dimensions)).await?;

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::PipelineError, item::{ProfileId, TenantId}, profile::Profile, store::Store};
+use crate::{error::PipelineError, item::{ProfileId, TenantId}};
 
 /// What a point can be filtered by: strings, numbers, booleans, lists of strings.
 pub type Attributes = BTreeMap<String, serde_json::Value>;
@@ -114,62 +114,5 @@ pub async fn connect(url: &str, dimensions: usize) -> Result<Arc<dyn VectorIndex
     match url.split_once(':') {
         Some(("edge", folder)) => Ok(Arc::new(edge::EdgeIndex::open(folder.as_ref(), dimensions).await?)),
         _ => Err(PipelineError::invalid("index_url", format!("index.url `{url}` is not known: use `edge:<folder>`"))),
-    }
-}
-
-/// Profiles read from the store at a time.
-const PAGE: usize = 256;
-
-/// Brings the index up to the store when the two do not hold the same number of profiles: call it at start, before traffic.
-/// An index that was not closed cleanly opens empty, so a difference in numbers is the sign. Answers how many points were
-/// written, 0 when nothing was to be done.
-pub async fn repair(index: &dyn VectorIndex, store: &dyn Store) -> Result<usize, PipelineError> {
-    let (points, profiles) = (index.count().await?, store.count_profiles().await?);
-    if points == profiles {
-        return Ok(0);
-    }
-    tracing::info!(index.points = points, store.profiles = profiles, "the index differs from the store: rebuilding");
-    if points > profiles {
-        index.clear().await?;
-    }
-    rebuild(index, store).await
-}
-
-/// Writes every profile of the store into the index and answers how many. A profile whose vector does not fit (another
-/// embedding model made it) is left out with a warning. Points without a profile are not removed: [`VectorIndex::clear`] does
-/// that.
-pub async fn rebuild(index: &dyn VectorIndex, store: &dyn Store) -> Result<usize, PipelineError> {
-    let (mut written, mut refused) = (0, 0);
-    let mut last: Option<(TenantId, ProfileId)> = None;
-    loop {
-        let after = last.as_ref().map(|(tenant, id)| (tenant, id));
-        let page = store.profiles_after(after, PAGE).await?;
-        let Some(end) = page.last() else { break };
-        last = Some((end.tenant.clone(), end.id.clone()));
-        let points: Vec<Point> = page.into_iter().map(Point::from).collect();
-        match index.upsert(points.clone()).await {
-            Ok(()) => written += points.len(),
-            Err(PipelineError::Invalid { .. }) => {
-                for point in points {
-                    match index.upsert(vec![point]).await {
-                        Ok(()) => written += 1,
-                        Err(PipelineError::Invalid { .. }) => refused += 1,
-                        Err(error) => return Err(error),
-                    }
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    if refused > 0 {
-        tracing::warn!(index.refused = refused, "profiles with vectors of another model: write them again");
-    }
-    index.flush().await?;
-    Ok(written)
-}
-
-impl From<Profile> for Point {
-    fn from(profile: Profile) -> Self {
-        Self { tenant: profile.tenant, id: profile.id, vector: profile.vector, attributes: profile.attributes }
     }
 }

@@ -378,3 +378,6 @@ async fn settle(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Settled>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -180,8 +180,6 @@ pub trait Store: Send + Sync {
     async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError>;
     /// All profiles after `after` in id order, to rebuild an index.
     async fn profiles_after(&self, after: Option<(&TenantId, &ProfileId)>, limit: usize) -> Result<Vec<Profile>, PipelineError>;
-    /// How many profiles, all tenants.
-    async fn count_profiles(&self) -> Result<usize, PipelineError>;
 
     // --- duties ------------------------------------------------------------------------------------------------
     /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls. Answers the row count.

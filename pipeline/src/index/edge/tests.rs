@@ -1,0 +1,126 @@
+//! The contract on a folder, and what only a folder can show: restart, damage, another process.
+
+use std::{path::Path, sync::Arc, time::Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::EdgeIndex;
+use crate::{
+    error::PipelineError,
+    index::{VectorIndex, connect, contract::{DIMENSIONS, point, query}},
+};
+
+async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("edge:{}", folder.path().join("deep/er").display());
+    (connect(&url, DIMENSIONS).await.unwrap(), folder)
+}
+
+crate::index::contract::index_contract!(folder);
+
+async fn open(folder: &Path) -> EdgeIndex {
+    EdgeIndex::open(folder, DIMENSIONS).await.unwrap()
+}
+
+async fn filled(folder: &Path) -> EdgeIndex {
+    let index = open(folder).await;
+    let points = (0..50).map(|n| point("a", &format!("p{n}"), n, json!({ "n": n, "city": "x" }))).collect();
+    index.upsert(points).await.unwrap();
+    index
+}
+
+#[tokio::test]
+async fn i7_a_closed_index_opens_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()).await);
+    for _ in 0..2 {
+        let index = open(folder.path()).await;
+        assert_eq!(index.count().await.unwrap(), 50);
+        assert_eq!(index.search(query("a", 7, 1)).await.unwrap()[0].id.0, "p7");
+        // Newer writes win over what was loaded.
+        index.upsert(vec![point("a", "p7", 99, json!({}))]).await.unwrap();
+        assert_eq!(index.search(query("a", 99, 1)).await.unwrap()[0].id.0, "p7");
+        index.upsert(vec![point("a", "p7", 7, json!({}))]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn i7_an_index_that_was_killed_opens_empty_and_takes_everything_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = filled(folder.path()).await;
+    index.flush().await.unwrap();
+    assert!(!folder.path().join("changed").exists());
+    index.upsert(vec![point("a", "late", 1, json!({}))]).await.unwrap();
+    // What a killed process leaves: the files as they are now, without the flush of a close.
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(folder.path(), copy.path());
+    let again = open(copy.path()).await;
+    assert_eq!(again.count().await.unwrap(), 0, "a difference to the store: the service writes the profiles again");
+    drop(again);
+    let again = filled(copy.path()).await;
+    again.flush().await.unwrap();
+    assert_eq!(again.count().await.unwrap(), 50);
+}
+
+#[tokio::test]
+async fn a_damaged_index_opens_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()).await);
+    for segment in std::fs::read_dir(folder.path().join("shard/segments")).unwrap().flatten() {
+        std::fs::write(segment.path().join("segment.json"), "{ not json").unwrap();
+    }
+    let index = open(folder.path()).await;
+    assert_eq!(index.count().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn x1_another_models_dimensions_are_refused_with_a_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(filled(folder.path()).await);
+    let error = EdgeIndex::open(folder.path(), 384).await.err().expect("refused");
+    assert!(matches!(&error, PipelineError::Conflict { code: "index_dimensions", .. }), "{error:?}");
+    assert!(error.to_string().contains("16 dimensions") && error.to_string().contains("384"), "{error}");
+    assert_eq!(open(folder.path()).await.count().await.unwrap(), 50, "nothing was touched");
+}
+
+#[tokio::test]
+async fn two_processes_cannot_share_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = filled(folder.path()).await;
+    let error = EdgeIndex::open(folder.path(), DIMENSIONS).await.err().expect("refused");
+    assert!(matches!(error, PipelineError::Conflict { code: "index_in_use", .. }), "{error:?}");
+    drop(first);
+    assert_eq!(open(folder.path()).await.count().await.unwrap(), 50);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// Measurement, not a check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measurement"]
+async fn points_per_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path()).await;
+    let started = Instant::now();
+    for page in 0..40u64 {
+        let points = (0..256).map(|n| page * 256 + n);
+        let points = points.map(|n| point("a", &format!("p{n}"), n, json!({ "city": "x", "age": n % 60 }))).collect();
+        index.upsert(points).await.unwrap();
+    }
+    println!("{:.0} points/s", 10_240.0 / started.elapsed().as_secs_f64());
+    let started = Instant::now();
+    for seed in 0..200 {
+        index.search(query("a", seed, 10)).await.unwrap();
+    }
+    println!("{:?} for a search of 10,240", started.elapsed() / 200);
+}

@@ -265,10 +265,6 @@ impl Store for SqliteStore {
         profiles::after(self, after, limit).await
     }
 
-    async fn count_profiles(&self) -> Result<usize, PipelineError> {
-        profiles::count(self).await
-    }
-
     async fn expire(&self, before: DateTime<Utc>) -> Result<u64, PipelineError> {
         retention::expire(self, before).await
     }

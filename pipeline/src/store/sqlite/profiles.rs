@@ -106,14 +106,3 @@ pub(super) async fn after(
         .await?;
     rows.iter().map(profile).collect()
 }
-
-pub(super) async fn count(store: &SqliteStore) -> Result<usize, PipelineError> {
-    store
-        .read("count_profiles", |connection| {
-            Box::pin(async move {
-                let row = sqlx::query("SELECT count(*) FROM profiles").fetch_one(connection).await?;
-                Ok(usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or_default())
-            })
-        })
-        .await
-}

@@ -1,0 +1,210 @@
+//! The contract on a journal in a file, and what is special here: bounded memory, contents larger than it, throughput.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use models::Lane;
+use tempfile::TempDir;
+
+use super::{KEPT_BYTES, MemoryQueue};
+use crate::{
+    action::ActionKind,
+    item::{Content, Item, ItemId, ItemKind},
+    queue::{Queue, contract::{Place, next, texts}},
+    store::{Store, connect, contract::{envelope, record}},
+};
+
+struct OnFile {
+    _folder: TempDir,
+    store: Arc<dyn Store>,
+}
+
+#[async_trait::async_trait]
+impl Place for OnFile {
+    async fn open(&self, capacity: usize) -> Arc<dyn Queue> {
+        Arc::new(MemoryQueue::open([capacity; 3], Arc::clone(&self.store)).await.unwrap())
+    }
+}
+
+async fn on_file() -> OnFile {
+    let folder = tempfile::tempdir().unwrap();
+    let store = connect(&format!("sqlite:{}", folder.path().join("store.db").display())).await.unwrap();
+    OnFile { _folder: folder, store }
+}
+
+crate::queue::contract::queue_contract!(on_file);
+
+fn pictures(count: usize, bytes: usize) -> Vec<Item> {
+    let picture = |n: usize| Item {
+        envelope: envelope("a", ItemKind::Frame),
+        content: Content::Picture(Bytes::from(vec![n.to_le_bytes()[0]; bytes])),
+    };
+    (0..count).map(picture).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn content_beyond_the_kept_megabytes_comes_from_the_journal() {
+    let place = on_file().await;
+    let queue = MemoryQueue::open([1000; 3], Arc::clone(&place.store)).await.unwrap();
+    let items = pictures(200, 100_000);
+    for part in items.chunks(20) {
+        queue.publish(part.to_vec(), Lane::Live).await.unwrap();
+    }
+    let kept = |queue: &MemoryQueue| {
+        let state = queue.shared.state();
+        let bytes: usize = state.kept.values().map(|item| item.content.len()).sum();
+        assert_eq!(bytes, state.kept_bytes);
+        bytes
+    };
+    let bytes = kept(&queue);
+    assert!(bytes <= KEPT_BYTES && bytes > KEPT_BYTES / 2, "{bytes}");
+    for item in &items {
+        let delivery = queue.receive().await.unwrap();
+        assert_eq!(**delivery.item(), *item, "order and content");
+        delivery.ack().await.unwrap();
+        assert!(kept(&queue) <= KEPT_BYTES);
+    }
+    assert_eq!(kept(&queue), 0, "nothing is left behind");
+    queue.close().await;
+    assert!(place.store.journal_pending().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_that_leaves_in_the_middle_loses_nothing() {
+    let place = on_file().await;
+    place.open(100).await.publish(texts(20), Lane::Live).await.unwrap();
+    // Opened anew: nothing is in memory, each delivery has to read.
+    let queue = place.open(100).await;
+    for micros in 0..200 {
+        let _ = tokio::time::timeout(Duration::from_micros(micros), queue.receive()).await.map(std::mem::drop);
+    }
+    let mut received = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let delivery = next(&queue).await;
+        received.insert(delivery.item().envelope.id);
+        delivery.ack().await.unwrap();
+    }
+    assert_eq!(received.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_that_leaves_in_the_middle_leaves_no_orphan() {
+    let place = on_file().await;
+    let queue = place.open(1000).await;
+    for micros in 0..100 {
+        let _ = tokio::time::timeout(Duration::from_micros(micros * 20), queue.publish(texts(1), Lane::Live)).await;
+    }
+    let journaled = || async { place.store.journal_pending().await.unwrap().len() };
+    let mut settled = (0, 1);
+    while settled.0 != settled.1 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        settled = (settled.1, journaled().await);
+    }
+    assert_eq!(queue.depth().await.unwrap()[1].waiting, journaled().await, "what is journaled is delivered");
+}
+
+/// Not a test: the process that [`i7_accepted_items_survive_kill_9_and_are_judged_once`] kills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run by i7_accepted_items_survive_kill_9_and_are_judged_once"]
+async fn child_publishes_and_judges_until_it_is_killed() {
+    let Ok(url) = std::env::var("CHAPERONE_TEST_QUEUE") else { return };
+    let store = connect(&url).await.unwrap();
+    let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::open([100_000; 3], Arc::clone(&store)).await.unwrap());
+    let publisher = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move {
+            loop {
+                let items = texts(4);
+                queue.publish(items.clone(), Lane::Live).await.unwrap();
+                for item in items {
+                    println!("accepted {}", item.envelope.id);
+                }
+            }
+        })
+    };
+    while let Some(delivery) = queue.receive().await {
+        store.record_outcome(record(delivery.item().envelope.clone(), ActionKind::Warn)).await.unwrap();
+        delivery.ack().await.unwrap();
+    }
+    publisher.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i7_accepted_items_survive_kill_9_and_are_judged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("store.db").display());
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "queue::memory::tests::child_publishes_and_judges_until_it_is_killed", "--ignored"])
+        .arg("--nocapture")
+        .env("CHAPERONE_TEST_QUEUE", &url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut acknowledged = Vec::new();
+    while acknowledged.len() < 400 {
+        acknowledged.push(lines.next().expect("the child publishes").unwrap());
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    acknowledged.extend(lines.map_while(Result::ok));
+
+    let store = connect(&url).await.unwrap();
+    let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::open([100_000; 3], Arc::clone(&store)).await.unwrap());
+    for _ in 0..store.journal_pending().await.unwrap().len() {
+        let delivery = next(&queue).await;
+        store.record_outcome(record(delivery.item().envelope.clone(), ActionKind::Warn)).await.unwrap();
+        delivery.ack().await.unwrap();
+    }
+    queue.close().await;
+    let mut counted = 0;
+    let parse = |line: &str| line.strip_prefix("accepted ").and_then(|id| id.parse::<ItemId>().ok());
+    for id in acknowledged.iter().filter_map(|line| parse(line)) {
+        assert!(store.is_judged(id).await.unwrap(), "{id} was accepted and lost");
+        counted += 1;
+    }
+    assert!(counted >= 390, "{counted}");
+    // One outcome, so one event, for each item: none was judged twice.
+    let events = store.events_after(None, 0, 1_000_000).await.unwrap();
+    let keys: std::collections::BTreeSet<_> = events.iter().map(|event| &event.key).collect();
+    assert_eq!(keys.len(), events.len());
+}
+
+/// Measurement, not a check.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measurement"]
+async fn texts_per_second() {
+    for (batch, name) in [(100, "short queue"), (10_000, "long queue")] {
+        let place = on_file().await;
+        let queue = place.open(100_000).await;
+        let started = Instant::now();
+        let publisher = {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move {
+                for _ in 0..20_000 / batch {
+                    queue.publish(texts(batch), Lane::Interactive).await.unwrap();
+                }
+            })
+        };
+        for _ in 0..20_000 {
+            next(&queue).await.ack().await.unwrap();
+        }
+        publisher.await.unwrap();
+        queue.close().await;
+        println!("{name}: {:.0} texts/s", 20_000.0 / started.elapsed().as_secs_f64());
+    }
+    let place = on_file().await;
+    place.open(100_000).await.publish(texts(20_000), Lane::Interactive).await.unwrap();
+    let queue = place.open(100_000).await;
+    let started = Instant::now();
+    for _ in 0..20_000 {
+        next(&queue).await.ack().await.unwrap();
+    }
+    queue.close().await;
+    println!("read back from the journal: {:.0} texts/s", 20_000.0 / started.elapsed().as_secs_f64());
+}
