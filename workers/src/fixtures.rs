@@ -167,6 +167,10 @@ impl VectorIndex for StillIndex {
     async fn delete(&self, _: &TenantId, _: Vec<ProfileId>) -> Result<(), PipelineError> {
         Ok(())
     }
+    async fn clear(&self) -> Result<(), PipelineError> {
+        self.points.lock().unwrap().clear();
+        Ok(())
+    }
     async fn search(&self, _: Query) -> Result<Vec<Hit>, PipelineError> {
         Ok(vec![])
     }

@@ -44,6 +44,10 @@ pub async fn reindex(
     if report.profiles == report.before {
         return Ok(report);
     }
+    if report.before > report.profiles {
+        // Someone was deleted from the store and not from the index: must not be found any more.
+        index.clear().await?;
+    }
     let mut after: Option<Profile> = None;
     loop {
         let page = page(store, after.as_ref()).await?;

@@ -84,9 +84,10 @@ fn matches(condition: &Condition, attributes: &Attributes) -> bool {
     match condition {
         Condition::Any { attribute, values } => equals(attribute, values),
         Condition::None { attribute, values } => !equals(attribute, values),
-        Condition::Range { attribute, min, max } => attributes.get(attribute).and_then(Value::as_f64).is_some_and(
-            |value| min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max),
-        ),
+        Condition::Range { attribute, min, max } => attributes
+            .get(attribute)
+            .and_then(Value::as_f64)
+            .is_some_and(|value| min.is_none_or(|min| value >= min) && max.is_none_or(|max| value <= max)),
     }
 }
 

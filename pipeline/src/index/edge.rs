@@ -19,8 +19,8 @@ use std::{
 
 use async_trait::async_trait;
 use qdrant_edge::{
-    CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations,
-    Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
+    CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
+    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
     ScoringQuery, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
 };
 use serde::{Deserialize, Serialize};
@@ -221,7 +221,8 @@ impl Inner {
         if changes.indexed.contains(key) || changes.indexed.len() > MAX_INDEXED {
             return Ok(());
         }
-        let index = CreateIndex { field_name: point::path(key), field_schema: Some(PayloadFieldSchema::FieldType(kind)) };
+        let index =
+            CreateIndex { field_name: point::path(key), field_schema: Some(PayloadFieldSchema::FieldType(kind)) };
         self.apply(changes, UpdateOperation::FieldIndexOperation(FieldIndexOperations::CreateIndex(index)))?;
         changes.indexed.insert(key.to_owned());
         Ok(())

@@ -13,7 +13,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{error::PipelineError, item::{ProfileId, TenantId}};
+use crate::{
+    error::PipelineError,
+    item::{ProfileId, TenantId},
+};
 
 /// What a point can be filtered by: strings, numbers, booleans, lists of strings.
 pub type Attributes = BTreeMap<String, serde_json::Value>;

@@ -20,7 +20,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::{DeadLetter, Delivery, LaneDepth, Queue, Settle, lanes::{Lanes, Next}};
+use super::{
+    DeadLetter, Delivery, LaneDepth, Queue, Settle,
+    lanes::{Lanes, Next},
+};
 use crate::{
     error::PipelineError,
     item::{Item, ItemId},
@@ -121,8 +124,7 @@ impl MemoryQueue {
         let (settled, inbox) = mpsc::channel(4 * ACK_BATCH);
         tokio::spawn(settle(Arc::clone(&store), inbox));
         let state = State { lanes, kept: HashMap::new(), kept_bytes: 0, closed: false };
-        let shared =
-            Shared { store, state: Mutex::new(state), wake: Notify::new(), start: Instant::now(), settled };
+        let shared = Shared { store, state: Mutex::new(state), wake: Notify::new(), start: Instant::now(), settled };
         Ok(Self { shared: Arc::new(shared) })
     }
 }

@@ -20,7 +20,11 @@ use async_trait::async_trait;
 use models::Lane;
 use serde::Serialize;
 
-use crate::{error::PipelineError, item::{Item, ItemId}, store::Store};
+use crate::{
+    error::PipelineError,
+    item::{Item, ItemId},
+    store::Store,
+};
 
 /// How many wait in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -150,17 +150,33 @@ pub trait Store: Send + Sync {
 
     // --- calls -------------------------------------------------------------------------------------------------
     /// Writes a call as a whole (start, join, leave, end), with the events that tell of it, in one transaction.
-    async fn put_call(&self, tenant: &TenantId, call: &Call, events: Vec<Event>, webhooks: Vec<(usize, String)>) -> Result<(), PipelineError>;
+    async fn put_call(
+        &self,
+        tenant: &TenantId,
+        call: &Call,
+        events: Vec<Event>,
+        webhooks: Vec<(usize, String)>,
+    ) -> Result<(), PipelineError>;
     /// One call.
     async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError>;
     /// Calls that have not ended, newest first.
     async fn open_calls(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Call>, PipelineError>;
     /// State of one participant, `None` before the first frame.
-    async fn load_participant(&self, tenant: &TenantId, call: &CallId, actor: &ActorId) -> Result<Option<ParticipantState>, PipelineError>;
+    async fn load_participant(
+        &self,
+        tenant: &TenantId,
+        call: &CallId,
+        actor: &ActorId,
+    ) -> Result<Option<ParticipantState>, PipelineError>;
 
     // --- events and webhooks -----------------------------------------------------------------------------------
     /// Events with a sequence above `after`, oldest first; `tenant: None` reads all (service duties only).
-    async fn events_after(&self, tenant: Option<&TenantId>, after: i64, limit: usize) -> Result<Vec<Event>, PipelineError>;
+    async fn events_after(
+        &self,
+        tenant: Option<&TenantId>,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Event>, PipelineError>;
     /// The highest sequence so far.
     async fn last_sequence(&self) -> Result<i64, PipelineError>;
     /// Webhook deliveries that are due at `now`, oldest first. The row stays until it is settled.
@@ -179,7 +195,11 @@ pub trait Store: Send + Sync {
     /// Removes a profile; `false` when there was none.
     async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError>;
     /// All profiles after `after` in id order, to rebuild an index.
-    async fn profiles_after(&self, after: Option<(&TenantId, &ProfileId)>, limit: usize) -> Result<Vec<Profile>, PipelineError>;
+    async fn profiles_after(
+        &self,
+        after: Option<(&TenantId, &ProfileId)>,
+        limit: usize,
+    ) -> Result<Vec<Profile>, PipelineError>;
 
     // --- duties ------------------------------------------------------------------------------------------------
     /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls. Answers the row count.

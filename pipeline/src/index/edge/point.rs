@@ -1,7 +1,7 @@
 //! Between our points and Qdrant's.
 
 use qdrant_edge::{
-    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, ScoredPoint, Vectors, VectorStructPersisted,
+    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, ScoredPoint, VectorStructPersisted, Vectors,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -92,10 +92,8 @@ pub(super) fn read(found: ScoredPoint) -> Result<Hit, PipelineError> {
     let damaged = || PipelineError::Internal { part: "index", message: "a point has no profile id".into() };
     let mut payload = found.payload.ok_or_else(damaged)?.0;
     let Some(Value::String(id)) = payload.remove(PROFILE) else { return Err(damaged()) };
-    let attributes: Attributes = payload
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.strip_prefix(ATTRIBUTE)?.to_owned(), value)))
-        .collect();
+    let attributes: Attributes =
+        payload.into_iter().filter_map(|(key, value)| Some((key.strip_prefix(ATTRIBUTE)?.to_owned(), value))).collect();
     Ok(Hit { id: ProfileId(id), score: found.score, attributes })
 }
 

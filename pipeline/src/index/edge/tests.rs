@@ -8,7 +8,10 @@ use tempfile::TempDir;
 use super::EdgeIndex;
 use crate::{
     error::PipelineError,
-    index::{VectorIndex, connect, contract::{DIMENSIONS, point, query}},
+    index::{
+        VectorIndex, connect,
+        contract::{DIMENSIONS, point, query},
+    },
 };
 
 async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {

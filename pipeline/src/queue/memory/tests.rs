@@ -15,8 +15,14 @@ use super::{KEPT_BYTES, MemoryQueue};
 use crate::{
     action::ActionKind,
     item::{Content, Item, ItemId, ItemKind},
-    queue::{Queue, contract::{Place, next, texts}},
-    store::{Store, connect, contract::{envelope, record}},
+    queue::{
+        Queue,
+        contract::{Place, next, texts},
+    },
+    store::{
+        Store, connect,
+        contract::{envelope, record},
+    },
 };
 
 struct OnFile {

@@ -69,11 +69,10 @@ async fn append_in(scope: &mut Scope, items: Vec<(Item, Lane)>) -> Result<(), Pi
 
 /// Refuses the call when one of its ids is another tenant's: accepting it would lose it.
 async fn refuse_foreign(scope: &mut Scope, tenants: &HashMap<ItemId, TenantId>) -> Result<(), PipelineError> {
-    let rows =
-        sqlx::query("SELECT id, tenant FROM journal WHERE id IN (SELECT unhex(value) FROM json_each(?))")
-            .bind(id_list(tenants.keys()))
-            .fetch_all(&mut scope.connection)
-            .await?;
+    let rows = sqlx::query("SELECT id, tenant FROM journal WHERE id IN (SELECT unhex(value) FROM json_each(?))")
+        .bind(id_list(tenants.keys()))
+        .fetch_all(&mut scope.connection)
+        .await?;
     for row in rows {
         let (id, owner) = (ItemId(row.try_get(0)?), row.try_get::<String, _>(1)?);
         if tenants.get(&id).is_some_and(|tenant| tenant.0 != owner) {
@@ -197,8 +196,6 @@ pub(super) async fn dead(store: &SqliteStore, count: usize) -> Result<Vec<DeadLe
         })
         .await?;
     rows.iter()
-        .map(|row| {
-            Ok(DeadLetter { id: ItemId(row.try_get(0)?), reason: row.try_get(1)?, attempts: row.try_get(2)? })
-        })
+        .map(|row| Ok(DeadLetter { id: ItemId(row.try_get(0)?), reason: row.try_get(1)?, attempts: row.try_get(2)? }))
         .collect()
 }

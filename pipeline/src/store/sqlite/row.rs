@@ -26,10 +26,9 @@ impl From<sqlx::Error> for PipelineError {
                     _ => Self::Internal { part: "store", message },
                 }
             }
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable { part: "store", message },
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Unavailable { part: "store", message }
+            }
             _ => Self::Internal { part: "store", message },
         }
     }

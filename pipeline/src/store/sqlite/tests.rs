@@ -16,7 +16,10 @@ use crate::{
     action::ActionKind,
     error::PipelineError,
     item::{ItemId, ItemKind},
-    store::{Store, connect, contract::{envelope, record, text}},
+    store::{
+        Store, connect,
+        contract::{envelope, record, text},
+    },
 };
 
 fn url(folder: &TempDir) -> String {
