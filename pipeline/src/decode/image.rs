@@ -38,7 +38,12 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Pixels, PipelineError> {
         let message = format!("pictures of format {format:?} are not decoded: {ACCEPTED}");
         return Err(PipelineError::invalid("picture_unsupported", message));
     }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+    let whole = match format {
+        ImageFormat::Jpeg => jpeg_is_whole(bytes),
+        ImageFormat::WebP => webp_is_whole(bytes),
+        _ => true,
+    };
+    if !whole {
         return Err(truncated());
     }
     let mut reader = ImageReader::with_format(io::Cursor::new(bytes), format);
@@ -126,6 +131,13 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     }
     // Not even a scan: let the decoder say what is wrong, unless the bytes just end.
     at < bytes.len()
+}
+
+/// Are there as many bytes as the container's header says?
+fn webp_is_whole(bytes: &[u8]) -> bool {
+    const HEADER: usize = 8;
+    let Some(&[a, b, c, d]) = bytes.get(4..HEADER) else { return false };
+    u32::from_le_bytes([a, b, c, d]) as usize <= bytes.len() - HEADER
 }
 
 /// RGB, with transparency laid over white: what a viewer would see, and what a hidden layer must not escape.

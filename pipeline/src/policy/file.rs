@@ -240,7 +240,7 @@ mod tests {
         let ladder = "[[ladder]]\nname = \"l\"\nwindow_seconds = 30\nsteps = [";
         let table: &[(String, usize, usize, &str)] = &[
             ("name = \"x\"\nnope = 1\n".into(), 2, 1, "unknown field `nope`"),
-            ("name = \"x\"\nb = = 1\n".into(), 2, 5, "value"),
+            ("name = \"x\"\nb = = 1\n".into(), 2, 5, "extra `=`"),
             ("name = \" \"".into(), 1, 8, "needs a name"),
             ("[thresholds]\ncut = 1\n".into(), 1, 1, "missing field `name`"),
             ("name = \"x\"\n[thresholds]\ncut = \"high\"\n".into(), 3, 7, "expected f64"),
@@ -264,7 +264,7 @@ mod tests {
             (
                 rule("when = \"score.a > thresholds.cat\"\naction = \"warn\""),
                 10,
-                28,
+                29,
                 "`thresholds` has no `cat`: there are cut",
             ),
             (

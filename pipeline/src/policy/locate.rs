@@ -5,7 +5,10 @@
 pub(crate) fn offset_in_raw(raw: &str, character: usize) -> usize {
     let multi_line = raw.starts_with("\"\"\"") || raw.starts_with("'''");
     let quotes = if multi_line { 3 } else { 1 };
-    let end = raw.len().saturating_sub(quotes);
+    if !raw.starts_with(['"', '\'']) {
+        return 0;
+    }
+    let end = raw.floor_char_boundary(raw.len().saturating_sub(quotes));
     let escapes = raw.starts_with('"');
     let mut at = quotes.min(end);
     if multi_line {
