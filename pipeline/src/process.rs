@@ -199,7 +199,7 @@ impl Pipeline {
 
     async fn process_picture(&self, mut work: Work<'_>, bytes: bytes::Bytes) -> Result<Processed, PipelineError> {
         let size = bytes.len();
-        let limits = decode::Limits { bytes: self.config.max_picture_bytes.max(size), pixels: self.config.max_pixels };
+        let limits = decode::Limits { bytes: size, pixels: self.config.max_pixels };
         let pixels = Arc::new(decode_on_pool(bytes, limits).await?);
         work.watch.prepared();
         let judged = self.judge_picture(Arc::clone(&pixels), work.lane).await?;

@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn t2_the_last_messages_are_joined_oldest_first() {
-        let table: &[(&str, &[(i64, &str)], Option<&str>)] = &[
+        type Row<'a> = (&'a str, &'a [(i64, &'a str)], Option<&'a str>);
+        let table: &[Row<'_>] = &[
             ("nothing before", &[], None),
             ("one", &[(90, "go")], Some("go away")),
             ("out of order", &[(95, "b"), (90, "a")], Some("a b away")),

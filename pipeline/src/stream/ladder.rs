@@ -96,7 +96,8 @@ mod tests {
     #[test]
     fn f2_three_violations_in_30_s_disconnect() {
         use ActionKind::{Disconnect, Warn};
-        let table: &[(&str, &[i64], &[(u32, Option<ActionKind>)])] = &[
+        type Row<'a> = (&'a str, &'a [i64], &'a [(u32, Option<ActionKind>)]);
+        let table: &[Row<'_>] = &[
             ("one warns", &[0], &[(1, Some(Warn))]),
             ("three within", &[0, 10_000, 20_000], &[(1, Some(Warn)), (2, Some(Warn)), (3, Some(Disconnect))]),
             ("30 s apart is within", &[0, 15_000, 30_000], &[(1, Some(Warn)), (2, Some(Warn)), (3, Some(Disconnect))]),

@@ -1,5 +1,7 @@
 //! The stages from the outside: the real batching path with the fake backend, the real embedded store and index.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in the harness too")]
+
 mod harness;
 mod pictures;
 mod policy_examples;

@@ -80,6 +80,8 @@ async fn t2_flagged_messages_others_and_other_rooms_are_no_context() {
     let after_flagged = service.record(&text("hello", service.at(1))).await.unwrap().outcome;
     assert_eq!(after_flagged.verdict.action, ActionKind::Allow, "a flagged message does not colour the next");
 
+    let service = Harness::new().await;
+    service.set_policy(CONTEXT_POLICY);
     service.record(&text("fake:toxic=0.6", service.at(10))).await.unwrap();
     let mut other_person = text("hello", service.at(11));
     other_person.envelope.actor = Some("bob".into());
