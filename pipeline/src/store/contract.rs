@@ -220,7 +220,7 @@ pub(crate) async fn t2_recent_texts_are_the_authors_last_in_order(store: &Shared
 
 fn call(id: &str, second: i64) -> Call {
     let started_at = noon() + TimeDelta::seconds(second);
-    let ann = Participant { actor: "ann".into(), joined_at: started_at, left_at: None };
+    let ann = Participant::new("ann".into(), started_at);
     Call { id: id.into(), started_at, ended_at: None, participants: vec![ann] }
 }
 
