@@ -98,18 +98,8 @@ async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Re
     let index = index::connect(&config.index.url, dimensions)
         .await
         .with_context(|| format!("cannot open index.url `{url}`: {cure}"))?;
-    let report = workers::reindex(store, &*index, dimensions)
+    index::repair(&*index, store)
         .await
         .with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?;
-    let workers::Reindexed { profiles, misfits, before, written } = report;
-    if written > 0 {
-        tracing::info!(profiles, before, written, "the index was behind the store: rebuilt");
-    }
-    if misfits > 0 {
-        tracing::warn!(misfits, "profiles were embedded by another model: send them again to have them found");
-    }
-    if before > profiles {
-        tracing::warn!(before, profiles, "the index has points that the store does not know: {cure}");
-    }
     Ok(index)
 }
