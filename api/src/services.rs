@@ -98,8 +98,15 @@ async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Re
     let index = index::connect(&config.index.url, dimensions)
         .await
         .with_context(|| format!("cannot open index.url `{url}`: {cure}"))?;
-    index::repair(&*index, store)
+    let report = workers::reindex(store, &*index, dimensions)
         .await
         .with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?;
+    let workers::Reindexed { profiles, misfits, before, written } = report;
+    if written > 0 || before > profiles {
+        tracing::info!(profiles, before, written, "the index differed from the store: rebuilt");
+    }
+    if misfits > 0 {
+        tracing::warn!(misfits, "profiles were embedded by another model: send them again to have them found");
+    }
     Ok(index)
 }

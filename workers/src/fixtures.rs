@@ -152,25 +152,30 @@ pub(crate) async fn empty_store() -> Arc<dyn Store> {
 #[derive(Default)]
 pub(crate) struct StillIndex {
     pub(crate) flushes: Mutex<u32>,
+    pub(crate) points: Mutex<Vec<Point>>,
     pub(crate) fails: bool,
 }
 
 #[async_trait]
 impl VectorIndex for StillIndex {
-    async fn upsert(&self, _: Vec<Point>) -> Result<(), PipelineError> {
+    async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError> {
+        let mut kept = self.points.lock().unwrap();
+        kept.retain(|old| !points.iter().any(|new| new.id == old.id && new.tenant == old.tenant));
+        kept.extend(points);
         Ok(())
     }
     async fn delete(&self, _: &TenantId, _: Vec<ProfileId>) -> Result<(), PipelineError> {
         Ok(())
     }
     async fn clear(&self) -> Result<(), PipelineError> {
+        self.points.lock().unwrap().clear();
         Ok(())
     }
     async fn search(&self, _: Query) -> Result<Vec<Hit>, PipelineError> {
         Ok(vec![])
     }
     async fn count(&self) -> Result<usize, PipelineError> {
-        Ok(0)
+        Ok(self.points.lock().unwrap().len())
     }
     async fn flush(&self) -> Result<(), PipelineError> {
         *self.flushes.lock().unwrap() += 1;

@@ -7,6 +7,7 @@
 //! | webhooks, told at least once | [`outbox`], [`signature`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | duties on a timer and a nudge | [`janitor`] |
+//! | the index made whole from the store | [`reindex`] |
 //! | all of it started, watched and drained | [`supervise`] |
 //!
 //! Deliberately absent: rules, SQL, tensors, routes.
@@ -19,9 +20,11 @@ mod fixtures;
 pub mod handle;
 pub mod janitor;
 pub mod outbox;
+pub mod reindex;
 pub mod signature;
 pub mod supervise;
 
 pub use config::{WebhookConfig, WorkersConfig, minimum_permits};
 pub use janitor::Duty;
+pub use reindex::{Reindexed, reindex};
 pub use supervise::{Drained, Setup, Workers, WorkersError};
