@@ -27,7 +27,8 @@ pub const PASSES: u32 = 8;
 /// One in so many live batches starts with the oldest frame instead of the newest.
 pub const LIVE_OLDEST_EVERY: u32 = 8;
 
-/// A lane that is not the most urgent one gets `max_inputs / SHARE` places, at least one.
+/// A lane that is not the most urgent one gets `max_inputs / SHARE` places; in models with smaller batches, only its
+/// turns as anchor.
 pub const SHARE: usize = 8;
 
 /// Padding that a batch may always have, in tokens: about what the fixed cost of one execution buys (measured on
@@ -216,7 +217,7 @@ impl BatchState {
             Filling { rule: self.rule, ids: Vec::new(), longest: 0, real: 0, over_budget: false, over_gap: false };
         filling.push(anchor);
 
-        let share = (self.rule.max_inputs / SHARE).max(1);
+        let share = self.rule.max_inputs / SHARE;
         for other in Lane::ALL {
             // The anchor counts against its lane's places.
             let used = usize::from(other == lane);
