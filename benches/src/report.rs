@@ -1,0 +1,139 @@
+//! Medians, percentiles, the result table and its JSON twin.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde::Serialize;
+
+/// Middle value; the mean of the two middle ones when the count is even. NaN when empty.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+/// Nearest-rank percentile in milliseconds; `share` in 0..=1. NaN when empty.
+pub fn percentile_ms(durations: &mut [Duration], share: f64) -> f64 {
+    if durations.is_empty() {
+        return f64::NAN;
+    }
+    durations.sort_unstable();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length is an index")]
+    let rank = ((durations.len() as f64 * share).ceil() as usize).clamp(1, durations.len());
+    durations[rank - 1].as_secs_f64() * 1e3
+}
+
+/// One measured figure over all rounds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// What was measured, with its unit.
+    pub name: String,
+    /// Every round.
+    pub rounds: Vec<f64>,
+    /// Their median.
+    pub median: f64,
+}
+
+/// What a goal asked for and what was reached.
+#[derive(Debug, Clone, Serialize)]
+pub struct Goal {
+    /// The goal in words.
+    pub goal: String,
+    /// The figure reached.
+    pub reached: f64,
+    /// Whether it is enough.
+    pub met: bool,
+}
+
+/// All figures of one scenario.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Report {
+    /// Scenario name: also the file name.
+    pub scenario: String,
+    /// Processor, cores, versions.
+    pub machine: BTreeMap<String, String>,
+    /// What was measured.
+    pub figures: Vec<Figure>,
+    /// What was asked for.
+    pub goals: Vec<Goal>,
+}
+
+impl Report {
+    /// An empty report about this machine.
+    pub fn new(scenario: &str) -> Self {
+        Self { scenario: scenario.to_owned(), machine: describe_machine(), ..Self::default() }
+    }
+
+    /// Adds a figure and answers its median.
+    pub fn figure(&mut self, name: &str, rounds: Vec<f64>) -> f64 {
+        let median = median(&rounds);
+        self.figures.push(Figure { name: name.to_owned(), rounds, median });
+        median
+    }
+
+    /// Adds a goal.
+    pub fn goal(&mut self, goal: &str, reached: f64, met: bool) {
+        self.goals.push(Goal { goal: goal.to_owned(), reached, met });
+    }
+
+    /// Prints the table.
+    #[expect(clippy::print_stdout, reason = "the output of a command-line program")]
+    pub fn print(&self) {
+        println!("\n{}", self.scenario);
+        for figure in &self.figures {
+            let rounds: Vec<String> = figure.rounds.iter().map(|value| format!("{value:.1}")).collect();
+            println!("  {:<64} {:>10.2}   [{}]", figure.name, figure.median, rounds.join(" "));
+        }
+        for goal in &self.goals {
+            println!("  {} {:<62} {:>10.2}", if goal.met { "met   " } else { "MISSED" }, goal.goal, goal.reached);
+        }
+    }
+
+    /// Writes `<folder>/<scenario>.json`.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let path = folder.join(format!("{}.json", self.scenario));
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        Ok(())
+    }
+}
+
+fn describe_machine() -> BTreeMap<String, String> {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let field = |name: &str| {
+        let line = cpu.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let flags = field("flags").unwrap_or_default();
+    let wanted = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"];
+    let present: Vec<&str> = wanted.into_iter().filter(|flag| flags.split(' ').any(|found| found == *flag)).collect();
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    BTreeMap::from([
+        ("processor".to_owned(), field("model name").unwrap_or_default()),
+        ("flags".to_owned(), present.join(" ")),
+        ("cores".to_owned(), cores.to_string()),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_of_odd_and_even_counts() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < 1e-12);
+        assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-12);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn percentile_is_the_nearest_rank() {
+        let mut durations: Vec<Duration> = (1..=100).map(Duration::from_millis).collect();
+        assert!((percentile_ms(&mut durations, 0.5) - 50.0).abs() < 1e-9);
+        assert!((percentile_ms(&mut durations, 0.99) - 99.0).abs() < 1e-9);
+        assert!((percentile_ms(&mut durations[..1], 0.99) - 1.0).abs() < 1e-9);
+    }
+}

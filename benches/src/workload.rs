@@ -1,0 +1,85 @@
+//! What is sent: real sentences of a given length, real photos as call frames.
+
+use std::{io::Read, path::Path};
+
+use anyhow::{Context, ensure};
+use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, imageops::FilterType};
+
+/// Width and height of a benchmark frame.
+pub const FRAME: (u32, u32) = (640, 480);
+
+/// Distinct sentences of the open STS-B development set with `words` words, which MiniLM's tokenizer makes about
+/// `words × 1.15 + 3` tokens of.
+pub fn sentences(datasets: &Path, words: std::ops::RangeInclusive<usize>) -> anyhow::Result<Vec<String>> {
+    let path = datasets.join("data/similarity/stsb_dev_open.csv.gz");
+    let file = std::fs::File::open(&path).with_context(|| format!("opening {}", path.display()))?;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text)?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers()?.clone();
+    let mut sentences = Vec::new();
+    for column in ["sentence1", "sentence2"] {
+        let index = headers.iter().position(|header| header == column).context("sentence column")?;
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        for row in reader.records() {
+            let row = row?;
+            let sentence = row.get(index).context("cell")?;
+            if words.contains(&sentence.split_whitespace().count()) {
+                sentences.push(sentence.to_owned());
+            }
+        }
+    }
+    sentences.sort();
+    sentences.dedup();
+    ensure!(sentences.len() >= 64, "only {} sentences of this length in {}", sentences.len(), path.display());
+    Ok(sentences)
+}
+
+/// `count` JPEG frames of 640 × 480, quality 85, made of the photos in `folder`. Sensor-like noise is added, because a clean
+/// downscaled photo compresses to half of what a camera sends and would flatter the decoder.
+pub fn frames(folder: &Path, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .with_context(|| format!("opening {}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .collect();
+    files.sort();
+    ensure!(!files.is_empty(), "no .jpg in {}", folder.display());
+    let mut photos = Vec::new();
+    for path in &files {
+        let photo = image::ImageReader::open(path)?.decode().with_context(|| path.display().to_string())?;
+        photos.push(photo.resize_exact(FRAME.0, FRAME.1, FilterType::Triangle).to_rgb8());
+    }
+    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    (0..count)
+        .map(|index| {
+            let mut frame = photos[index % photos.len()].clone();
+            for channel in frame.iter_mut() {
+                *channel = channel.saturating_add_signed(noise.next());
+            }
+            let mut jpeg = Vec::new();
+            JpegEncoder::new_with_quality(&mut jpeg, 85).write_image(
+                frame.as_raw(),
+                FRAME.0,
+                FRAME.1,
+                ExtendedColorType::Rgb8,
+            )?;
+            Ok(jpeg)
+        })
+        .collect()
+}
+
+/// Small repeatable noise, xorshift64 (Marsaglia 2003).
+struct Noise(u64);
+
+impl Noise {
+    /// −4..=4, triangular.
+    fn next(&mut self) -> i8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "0..=4 fits")]
+        let (a, b) = (((self.0 >> 20) % 5) as i8, ((self.0 >> 40) % 5) as i8);
+        a - b
+    }
+}
