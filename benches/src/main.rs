@@ -1,0 +1,81 @@
+//! `chaperone-bench`: runs scenarios, prints the figures, writes them under `benches/results/`.
+
+use std::path::PathBuf;
+
+use benches::scenario::{self, Setting};
+use clap::{Parser, ValueEnum};
+
+/// Measures the built service against bare backends and peers.
+#[derive(Parser)]
+#[command(about, long_about = "Measures the built service against bare backends and peers.\n\n\
+    Run it from the repository root after `cargo build --release`. Close other work first: rounds alternate and medians are\n\
+    quoted, but a quiet machine still gives better figures.")]
+struct Arguments {
+    /// What to measure; nothing named means all.
+    #[arg(value_enum)]
+    scenarios: Vec<Scenario>,
+    /// Alternating rounds per comparison.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds per measurement.
+    #[arg(long, default_value_t = 4)]
+    seconds: u64,
+    /// Repository root.
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
+    /// The `chaperone` binary; default: beside this one.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Model repository; default: `<root>/models/repository`.
+    #[arg(long)]
+    repository: Option<PathBuf>,
+    /// Where the JSON goes; default: `<root>/benches/results`.
+    #[arg(long)]
+    results: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Embeddings over HTTP against the bare backend.
+    Text,
+    /// JPEG to verdict against nsfwjs.
+    Frames,
+    /// Resident memory, idle and with 10,000 frames queued.
+    Memory,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let root = arguments.root.canonicalize()?;
+    let binary = match arguments.binary {
+        Some(binary) => binary,
+        None => std::env::current_exe()?.with_file_name("chaperone"),
+    };
+    let setting = Setting {
+        binary,
+        datasets: root.join("datasets"),
+        peers: root.join("benches/peers"),
+        repository: arguments.repository.unwrap_or_else(|| root.join("models/repository")),
+        rounds: arguments.rounds,
+        seconds: arguments.seconds,
+    };
+    let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
+    let all = arguments.scenarios.is_empty();
+    let wanted = |scenario| all || arguments.scenarios.contains(&scenario);
+    let mut reports = Vec::new();
+    if wanted(Scenario::Text) {
+        reports.push(scenario::text::run(&setting).await?);
+    }
+    if wanted(Scenario::Frames) {
+        reports.push(scenario::frames::run(&setting).await?);
+    }
+    if wanted(Scenario::Memory) {
+        reports.push(scenario::memory::run(&setting).await?);
+    }
+    for report in &reports {
+        report.print();
+        report.write(&results)?;
+    }
+    Ok(())
+}

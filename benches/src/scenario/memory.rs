@@ -1,0 +1,77 @@
+//! Resident memory: idle with every model loaded, and with 10,000 frames in the queue.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::ensure;
+
+use super::Setting;
+use crate::{
+    load::{self, Request},
+    report::Report,
+    service::{Service, Setup},
+    workload,
+};
+
+const FRAMES: usize = 10_000;
+const MODELS: [&str; 4] = ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"];
+
+/// Runs once: memory does not vary between rounds.
+pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
+    let mut report = Report::new("memory");
+    let setup = Setup { binary: &setting.binary, models: &MODELS, core: None, environment: &[] };
+    let service = Service::start(&setup)?;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let idle = report.figure("serve idle, all models loaded: resident MiB", vec![service.resident_mib()?]);
+    report.goal("idle resident under 600 MiB", idle, idle < 600.0);
+
+    let frames = workload::frames(&setting.datasets.join("photos"), 200)?;
+    let bytes: usize = (0..FRAMES).map(|index| frames[index % frames.len()].len()).sum();
+    let requests: Vec<Request> = (0..FRAMES)
+        .map(|index| Request {
+            path: format!("/v1/calls/bench/participants/p{}/frames", index % 200),
+            content_type: "image/jpeg",
+            body: frames[index % frames.len()].clone(),
+        })
+        .collect();
+    let requests = Arc::new(requests);
+    let peak = Arc::new(std::sync::Mutex::new((0.0_f64, 0.0_f64)));
+    let client = reqwest::Client::new();
+    let start = Request { path: "/v1/calls".into(), content_type: "application/json", body: br#"{"id":"bench"}"#.to_vec() };
+    load::run(service.url(), &Arc::new(vec![start]), 1, None).await?;
+    let sending = load::run(service.url(), &requests, 16, None);
+    tokio::pin!(sending);
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    let seen = loop {
+        tokio::select! {
+            seen = &mut sending => break seen?,
+            _ = ticks.tick() => watch(&service, &client, &peak).await?,
+        }
+    };
+    watch(&service, &client, &peak).await?;
+    ensure!(seen.answered == FRAMES, "{} of {FRAMES} frames were accepted, {} refused", seen.answered, seen.refused);
+    let (resident, waiting) = *peak.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let payload = bytes as f64 / f64::from(1 << 20);
+    report.figure("frames accepted per second", vec![seen.answered as f64 / seen.elapsed.as_secs_f64()]);
+    report.figure("most frames waiting at once", vec![waiting]);
+    report.figure("their bytes: MiB for all 10,000", vec![payload]);
+    let growth = report.figure("highest resident minus idle: MiB", vec![resident - idle]);
+    report.goal("growth under the frames' own bytes", growth, growth < payload);
+    Ok(report)
+}
+
+async fn watch(
+    service: &Service,
+    client: &reqwest::Client,
+    peak: &std::sync::Mutex<(f64, f64)>,
+) -> anyhow::Result<()> {
+    let resident = service.resident_mib()?;
+    let metrics = client.get(format!("{}/metrics", service.url())).send().await?.text().await?;
+    let waiting: f64 = metrics
+        .lines()
+        .filter(|line| line.starts_with("queue_waiting"))
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum();
+    let mut peak = peak.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    *peak = (peak.0.max(resident), peak.1.max(waiting));
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! What is measured, one file per question.
+
+pub mod frames;
+pub mod memory;
+pub mod text;
+
+use std::path::PathBuf;
+
+/// What every scenario needs to know.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// The `chaperone` binary.
+    pub binary: PathBuf,
+    /// The folder `datasets`.
+    pub datasets: PathBuf,
+    /// The folder `benches/peers`.
+    pub peers: PathBuf,
+    /// The model repository.
+    pub repository: PathBuf,
+    /// Alternating rounds per comparison.
+    pub rounds: usize,
+    /// Seconds per measurement.
+    pub seconds: u64,
+}
