@@ -68,7 +68,7 @@ async fn watch(
     let metrics = client.get(format!("{}/metrics", service.url())).send().await?.text().await?;
     let waiting: f64 = metrics
         .lines()
-        .filter(|line| line.starts_with("queue_waiting"))
+        .filter(|line| line.starts_with("chaperone_queue_waiting"))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
         .sum();
     let mut peak = peak.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
