@@ -29,6 +29,9 @@ struct Arguments {
     /// Model repository; default: `<root>/models/repository`.
     #[arg(long)]
     repository: Option<PathBuf>,
+    /// Measure the bare text backend in this process and print one JSON line; used by the text scenario itself.
+    #[arg(long, hide = true)]
+    bare: bool,
     /// Where the JSON goes; default: `<root>/benches/results`.
     #[arg(long)]
     results: Option<PathBuf>,
@@ -60,6 +63,14 @@ async fn main() -> anyhow::Result<()> {
         rounds: arguments.rounds,
         seconds: arguments.seconds,
     };
+    if arguments.bare {
+        let found = scenario::text::bare(&setting)?;
+        #[expect(clippy::print_stdout, reason = "read by the parent process")]
+        {
+            println!("{}", serde_json::to_string(&found)?);
+        }
+        return Ok(());
+    }
     let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
     let all = arguments.scenarios.is_empty();
     let wanted = |scenario| all || arguments.scenarios.contains(&scenario);
