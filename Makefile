@@ -11,7 +11,7 @@ CHAPERONE := $(TARGET)/release/chaperone
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo serve test models bench lint setup setup-test build
+.PHONY: help demo serve test models bench bench-micro lint setup setup-test build
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -35,8 +35,14 @@ test: setup-test models ## Everything that the tests need, then all tests
 models: build ## Fetch, check and convert the models that are missing
 	@$(CHAPERONE) models fetch
 
-bench: models ## Measure speed and memory, with the peers
-	@$(CARGO) bench --locked --workspace
+bench: models ## Measure speed and memory against bare backends and peers (needs npm; about 5 minutes)
+	$(call say,building the load generator)
+	@$(CARGO) build --release --locked --workspace --bin chaperone-bench
+	@cd benches/peers/nsfwjs && { [ -d node_modules ] || npm ci --no-fund --no-audit; }
+	@$(TARGET)/release/chaperone-bench
+
+bench-micro: ## Time the hot paths one by one
+	@$(CARGO) bench --locked -p benches --bench hot_paths
 
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check
@@ -50,4 +56,5 @@ setup-test:
 
 build: setup
 	$(call say,building (the first time takes a while))
-	@$(CARGO) build --release --locked --bin chaperone
+	# `--workspace`: the same features of every dependency as the tests use, so that nothing is compiled twice.
+	@$(CARGO) build --release --locked --workspace --bin chaperone
