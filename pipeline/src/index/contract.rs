@@ -22,8 +22,9 @@ macro_rules! index_contract {
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            let (index, _kept) = $open().await;
-            $crate::index::contract::$name(&index).await;
+            // A tuple drops its parts in order: the index before its folder, also when the test fails.
+            let opened = $open().await;
+            $crate::index::contract::$name(&opened.0).await;
         })+
     };
 }

@@ -116,7 +116,7 @@ pub(crate) async fn i7_journal_keeps_what_was_accepted(store: &Shared) {
     store.journal_append(items.clone()).await.unwrap();
     store.journal_append(items).await.unwrap();
     let pending = store.journal_pending().await.unwrap();
-    let expected = [(one.envelope.id, Lane::Interactive, 0, 20), (picture.envelope.id, Lane::Bulk, 0, 50_000)];
+    let expected = [(one.envelope.id, Lane::Interactive, 0, 21), (picture.envelope.id, Lane::Bulk, 0, 50_000)];
     assert_eq!(pending.iter().map(|e| (e.id, e.lane, e.attempts, e.bytes)).collect::<Vec<_>>(), expected);
     assert_eq!(store.journal_load(picture.envelope.id).await.unwrap(), Some(picture.clone()));
     assert_eq!(store.journal_load(ItemId::new()).await.unwrap(), None);

@@ -100,7 +100,7 @@ async fn wrong_urls_and_places_are_typed_errors() {
     let wrong = connect("mysql://x").await.err().expect("refused");
     assert!(matches!(wrong, PipelineError::Invalid { code: "store_url", .. }));
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("file"), "x").unwrap();
+    std::fs::write(folder.path().join("file"), "no database ".repeat(400)).unwrap();
     for path in ["file/store.db", "file"] {
         let url = format!("sqlite:{}", folder.path().join(path).display());
         let error = connect(&url).await.err().expect("refused");
