@@ -32,8 +32,8 @@ macro_rules! store_contract {
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            let (store, _kept) = $open().await;
-            $crate::store::contract::$name(&store).await;
+            let opened = $open().await;
+            $crate::store::contract::$name(&opened.0).await;
         })+
     };
 }
