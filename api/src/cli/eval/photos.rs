@@ -19,7 +19,7 @@ use crate::cli::table::{Paint, rows};
 const MODEL: &str = "nsfw-mobilenet";
 
 /// Classes whose score over the cut would be a violation.
-const VIOLATIONS: [&str; 3] = ["Porn", "Hentai", "Sexy"];
+const VIOLATIONS: [&str; 3] = ["porn", "hentai", "sexy"];
 
 #[derive(Debug, Serialize)]
 struct ClassFigures {
