@@ -1,4 +1,12 @@
-use std::{future::Future, sync::Mutex, task::Poll, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use super::*;
 use crate::{ModelSpec, Pixels, Task, spec::Batching};
@@ -263,4 +271,60 @@ fn the_library_is_looked_for_beside_the_repository() {
     assert_eq!(config.threads_for(2), 3);
     config.threads = 0;
     assert_eq!(config.threads_for(1_000_000), 1);
+}
+
+/// Adds up counters and gauges by name and last label.
+#[derive(Default)]
+struct Tally(Mutex<HashMap<String, Arc<AtomicU64>>>);
+
+impl Tally {
+    fn cell(&self, key: &metrics::Key) -> Arc<AtomicU64> {
+        let labels: Vec<_> = key.labels().filter(|label| label.key() != "model").map(|label| label.value()).collect();
+        let name = format!("{}{}{}", key.name(), if labels.is_empty() { "" } else { " " }, labels.join(" "));
+        Arc::clone(self.0.lock().unwrap().entry(name).or_default())
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        self.0.lock().unwrap().get(name).map_or(0, |cell| cell.load(Ordering::Relaxed))
+    }
+}
+
+impl metrics::Recorder for Tally {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
+    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        metrics::Counter::from_arc(self.cell(key))
+    }
+    fn register_gauge(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        metrics::Gauge::from_arc(self.cell(key))
+    }
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        metrics::Histogram::noop()
+    }
+}
+
+#[test]
+fn metrics_count_requests_failures_batches_and_their_ends() {
+    let tally = Tally::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&tally, || {
+        runtime.block_on(async {
+            let engine = toxicity().await;
+            let busy = occupy(&engine).await;
+            let asked: Vec<_> = (0..8).map(|_| ask(&engine, "hello", Lane::Interactive)).collect();
+            until(|| engine.models()[0].waiting == 8).await;
+            for asked in asked.into_iter().chain([busy]) {
+                asked.await.unwrap().unwrap();
+            }
+            for bad in ["", "fake:fail"] {
+                engine.classify("toxicity", Input::Text(bad.into()), Lane::Interactive).await.unwrap_err();
+            }
+        });
+    });
+    let counted = |name: &str| tally.get(&format!("chaperone_model_{name}"));
+    assert_eq!((counted("requests_total"), counted("inferences_total"), counted("executions_total")), (11, 9, 3));
+    assert_eq!((counted("failures_total invalid"), counted("failures_total internal")), (1, 1));
+    assert_eq!((counted("batches_total empty"), counted("batches_total max_inputs")), (3, 0));
+    assert_eq!(f64::from_bits(counted("waiting")), 0.0);
 }
