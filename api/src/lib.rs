@@ -6,7 +6,8 @@
 //! | configuration: default file, file, environment | [`config`] |
 //! | the only place where implementations are chosen | [`services`] |
 //! | the running service: listener, workers, shutdown | [`serve`] |
-//! | router, middleware | [`app`], [`auth`], [`error`], [`routes`] |
+//! | router, middleware | [`app`], [`auth`], [`error`], [`extract`], [`routes`] |
+//! | the document of it all | [`openapi`] |
 //!
 //! Deliberately absent: SQL, inference, rules.
 
@@ -15,6 +16,7 @@ pub mod auth;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod extract;
 pub mod openapi;
 pub mod routes;
 pub mod serve;

@@ -1,6 +1,44 @@
-//! The OpenAPI document. CONTRACT: `document_json` is fixed; the body is being written (helper `routes`).
+//! The OpenAPI document: made from the handlers, committed as `api/openapi.json`, compared by a test.
+
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use crate::routes;
+
+/// The document's head; `routes::all` adds the routes and their schemas.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Chaperone",
+        description = "Moderates chats and calls, and finds similar people. Times are RFC 3339, names snake case, errors `ErrorBody`; docs/errors.md lists every code.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    security(("key" = [])),
+    modifiers(&Key),
+    tags(
+        (name = "judge", description = "Have content judged: now, or through the queue."),
+        (name = "calls", description = "Calls are sessions: who takes part, what they show."),
+        (name = "events", description = "What happened, as a stream."),
+        (name = "people", description = "Profiles and who is like whom."),
+        (name = "operation", description = "Health, metrics, this document."),
+    ),
+)]
+pub(crate) struct Head;
+
+struct Key;
+
+impl Modify for Key {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+}
 
 /// The OpenAPI document as it is committed (`api/openapi.json`) and served (`/openapi.json`): pretty JSON with a final newline.
 pub fn document_json() -> anyhow::Result<String> {
-    todo!()
+    let mut json = routes::all().into_openapi().to_pretty_json()?;
+    json.push('\n');
+    Ok(json)
 }

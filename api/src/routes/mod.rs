@@ -1,1 +1,42 @@
-//! stub
+//! One file per area. Every handler says in its signature whose scope it needs (`Allowed<…>`); what has none is open to everybody.
+
+pub mod calls;
+pub mod check;
+pub mod draft;
+pub mod embeddings;
+pub mod events;
+pub mod frames;
+pub mod health;
+pub mod items;
+pub mod judgement;
+pub mod multipart;
+pub mod profiles;
+pub mod similar;
+
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{app::Shared, openapi::Head};
+
+/// Every route with its documentation.
+pub(crate) fn all() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Head::openapi())
+        .routes(routes!(items::accept))
+        .routes(routes!(items::show))
+        .routes(routes!(check::check))
+        .routes(routes!(calls::start, calls::list))
+        .routes(routes!(calls::show))
+        .routes(routes!(calls::join))
+        .routes(routes!(calls::leave))
+        .routes(routes!(calls::end))
+        .routes(routes!(frames::accept))
+        .routes(routes!(events::stream))
+        .routes(routes!(profiles::put, profiles::show, profiles::delete))
+        .routes(routes!(similar::similar))
+        .routes(routes!(embeddings::embed))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::document))
+        .routes(routes!(health::hint))
+}
