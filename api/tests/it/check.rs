@@ -1,0 +1,99 @@
+//! `/v1/check`.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::json;
+
+use crate::harness::{Service, form, png};
+
+const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t1_a_toxic_text_is_judged_in_the_answer() {
+    let service = Service::start().await;
+    let judged =
+        service.post("/v1/check", &json!({ "text": "hello fake:toxic=0.97", "reference": "m-1" })).await.expect(200);
+    assert_eq!(judged["flagged"], true, "{judged:#}");
+    assert_ne!(judged["action"], "allow");
+    assert_eq!(
+        (&judged["kind"], &judged["reference"], &judged["dry_run"]),
+        (&json!("text"), &json!("m-1"), &json!(false))
+    );
+    assert_eq!(judged["reasons"][0]["label"], "toxic", "{judged:#}");
+    assert!((judged["confidence"].as_f64().unwrap() - 0.97).abs() < 1e-4);
+    assert!(
+        judged["signals"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|signal| signal["model"] == "toxicity" && signal["label"] == "toxic")
+    );
+    assert!(!judged["policy"].as_str().unwrap().is_empty());
+    assert!(judged["timings"]["total_ms"].as_f64().unwrap() > 0.0);
+    let shown = service.get(&format!("/v1/items/{}", judged["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!((&shown["status"], &shown["action"]), (&json!("judged"), &judged["action"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t2_a_text_is_judged_with_what_its_author_wrote_before() {
+    let service = Service::start().await;
+    let say = |actor: &'static str, text: &'static str| {
+        let body = json!({ "text": text, "actor": actor, "conversation": "room" });
+        let service = &service;
+        async move { service.post("/v1/check", &body).await.expect(200) }
+    };
+    let alone = say("bob", "and now").await;
+    assert_eq!(alone["flagged"], false, "{alone:#}");
+    say("ann", "fake:toxic=0.97").await;
+    let after = say("ann", "and now").await;
+    let signals = after["signals"].as_array().unwrap();
+    assert!(signals.len() > alone["signals"].as_array().unwrap().len(), "{after:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t3_spam_is_cut_at_its_score() {
+    let service = Service::start().await;
+    let spam = service.post("/v1/check", &json!({ "text": "fake:spam=0.9" })).await.expect(200);
+    assert_eq!(spam["flagged"], true, "{spam:#}");
+    assert_eq!(spam["reasons"][0]["label"], "spam");
+    let ham = service.post("/v1/check", &json!({ "text": "fake:spam=0.7" })).await.expect(200);
+    assert_eq!(ham["flagged"], false, "{ham:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f1_a_picture_is_judged_from_base64_and_from_a_form() {
+    let service = Service::start().await;
+    let picture = png(3, 250);
+    let by_json = service.post("/v1/check", &json!({ "image": BASE64_STANDARD.encode(&picture) })).await.expect(200);
+    let (media_type, body) = form(&[("image", &picture)]);
+    let by_form = service.post_bytes("/v1/check", &media_type, body).await.expect(200);
+    for judged in [by_json, by_form] {
+        assert_eq!((&judged["kind"], &judged["flagged"]), (&json!("image"), &json!(true)), "{judged:#}");
+        assert!(judged["scores"]["porn"].as_f64().unwrap() > 0.9);
+        for label in ["drawing", "hentai", "neutral", "sexy"] {
+            assert!(judged["scores"][label].is_number(), "{label} in {judged:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_leaves_nothing_behind() {
+    let service = Service::start().await;
+    let body = json!({ "id": ID, "text": "fake:toxic=0.97" });
+    let judged = service.post("/v1/check?dry_run=true", &body).await.expect(200);
+    assert_eq!((&judged["dry_run"], &judged["flagged"]), (&json!(true), &json!(true)));
+    assert_eq!(service.get(&format!("/v1/items/{ID}")).await.status, 404);
+    assert_eq!(service.services.store.last_sequence().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_id_again_gets_the_same_answer() {
+    let service = Service::start().await;
+    let body = json!({ "id": ID, "text": "fake:toxic=0.97" });
+    let first = service.post("/v1/check", &body).await.expect(200);
+    let events = service.services.store.last_sequence().await.unwrap();
+    let again = service.post("/v1/check", &body).await.expect(200);
+    assert_eq!(first, again);
+    assert_eq!(service.services.store.last_sequence().await.unwrap(), events);
+    let other = service.post("/v1/check", &json!({ "id": ID, "text": "other" })).await;
+    assert_eq!((other.status, other.code()), (409, "id_conflict"));
+}

@@ -1,0 +1,98 @@
+//! Committed documents agree with the code.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[test]
+fn i4_the_openapi_document_is_committed() {
+    let path = root().join("api/openapi.json");
+    let made = api::openapi::document_json().unwrap();
+    if std::env::var_os("UPDATE_OPENAPI").is_some() {
+        fs::write(&path, &made).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == made,
+        "api/openapi.json is not what the handlers say. Run `UPDATE_OPENAPI=1 cargo nextest run --release -p api openapi_document`, read the difference, commit it."
+    );
+}
+
+#[test]
+fn i4_every_documented_operation_explains_itself() {
+    let document: serde_json::Value = serde_json::from_str(&api::openapi::document_json().unwrap()).unwrap();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let has = |member: &str| operation[member].as_str().is_some_and(|text| !text.is_empty());
+            assert!(has("summary") && has("operationId"), "{method} {path}");
+            assert!(operation["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{method} {path}");
+        }
+    }
+}
+
+/// Codes that the sources write down, found by the calls that make errors.
+fn codes_in_sources() -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    for folder in ["api/src", "pipeline/src"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).unwrap();
+            // Tests make up codes of their own.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for marker in [
+                "invalid(",
+                "conflict(",
+                "forbidden(",
+                "unauthenticated(",
+                "unavailable(",
+                "code: ",
+                "Kind::NotFound,",
+                "Kind::TooBusy,",
+                "Kind::Internal,",
+                "let code =",
+            ] {
+                for (at, _) in text.match_indices(marker) {
+                    codes.extend(first_literal(&text[at + marker.len()..]));
+                }
+            }
+        }
+    }
+    codes
+}
+
+/// The string literal that follows at once, if it looks like a code.
+fn first_literal(text: &str) -> Option<String> {
+    let literal = text.trim_start().strip_prefix('"')?.split('"').next()?;
+    let fits = !literal.is_empty()
+        && literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    fits.then(|| literal.to_owned())
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn i4_every_error_code_is_documented() {
+    let document = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    let documented: BTreeSet<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let sources = codes_in_sources();
+    assert!(sources.len() > 30, "the search finds too little: {sources:?}");
+    let missing: Vec<_> = sources.iter().filter(|code| !documented.contains(code.as_str())).collect();
+    assert!(missing.is_empty(), "docs/errors.md lacks {missing:?}");
+}

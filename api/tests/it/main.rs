@@ -1,0 +1,13 @@
+//! The whole service over HTTP: one binary, one file per area. The models are fakes; everything else is real.
+
+mod auth;
+mod bad_input;
+mod calls;
+mod check;
+mod documents;
+mod embeddings;
+mod events;
+mod harness;
+mod health;
+mod items;
+mod profiles;
