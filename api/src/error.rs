@@ -223,12 +223,22 @@ impl ApiError {
 /// Wrong requests have the status 400, save where HTTP has a word of its own for what is wrong.
 fn invalid_status(code: &str) -> StatusCode {
     match code {
-        "body_too_large" | "text_too_long" | "frame_too_large" | "image_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
-        "unsupported_media_type" => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "body_too_large" | "text_too_long" | "picture_too_large" | "profile_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "unsupported_media_type" | "picture_unknown_format" | "picture_unsupported" => {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE
+        }
+        "picture_truncated" | "picture_corrupt" | "picture_too_many_pixels" => StatusCode::UNPROCESSABLE_ENTITY,
         "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
-        code if code.starts_with("image_") => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     }
+}
+
+/// Errors of other crates are written to be read behind a colon; here they stand alone.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
 }
 
 impl IntoResponse for ApiError {
@@ -246,7 +256,7 @@ impl From<PipelineError> for ApiError {
             PipelineError::Invalid { code, message } | PipelineError::Conflict { code, message } => {
                 Self::new(kind, code, message)
             }
-            PipelineError::NotFound { .. } => Self::new(kind, "not_found", format!("There is {error} here.")),
+            PipelineError::NotFound { .. } => Self::new(kind, "not_found", format!("There is {error}.")),
             PipelineError::Full { what, retry_after_s } => {
                 let mut busy = Self::too_busy(format!(
                     "The {what} is full: nothing was accepted. Try again after {retry_after_s} s."
@@ -268,8 +278,8 @@ impl From<ModelError> for ApiError {
     fn from(error: ModelError) -> Self {
         let text = error.to_string();
         match error.kind() {
-            Kind::Invalid => Self::invalid("input_invalid", text),
-            Kind::NotFound => Self::new(Kind::NotFound, "model_not_found", text),
+            Kind::Invalid => Self::invalid("input_invalid", sentence(&text)),
+            Kind::NotFound => Self::new(Kind::NotFound, "model_not_found", sentence(&text)),
             Kind::TooBusy => Self::too_busy(format!("{text}. Try again after {BUSY_RETRY_S} s.")),
             Kind::Unavailable => Self::unavailable(
                 "unavailable",
@@ -308,13 +318,23 @@ mod tests {
         let rows = [
             ("unknown_field", 400),
             ("text_too_long", 413),
-            ("image_too_large", 413),
+            ("picture_too_large", 413),
             ("unsupported_media_type", 415),
-            ("image_truncated", 422),
+            ("picture_unknown_format", 415),
+            ("picture_truncated", 422),
             ("method_not_allowed", 405),
         ];
         for (code, status) in rows {
             assert_eq!(ApiError::invalid(code, "").status().as_u16(), status, "{code}");
+        }
+    }
+
+    #[test]
+    fn messages_of_other_crates_become_sentences() {
+        for (text, expected) in
+            [("a b: do c", "A b: do c."), ("`x` is empty", "`x` is empty."), ("Done.", "Done."), ("", ".")]
+        {
+            assert_eq!(sentence(text), expected);
         }
     }
 

@@ -174,7 +174,7 @@ pub async fn list(
     let limit = options.limit.unwrap_or(PAGE);
     if !(1..=MAX_PAGE).contains(&limit) {
         return Err(
-            ApiError::invalid("limit_invalid", format!("`limit` is {limit}: send 1 to {MAX_PAGE}.")).at("limit")
+            ApiError::invalid("limit_out_of_range", format!("`limit` is {limit}: send 1 to {MAX_PAGE}.")).at("limit")
         );
     }
     let after = options.cursor.as_deref().map(parse_cursor).transpose()?;

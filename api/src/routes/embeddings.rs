@@ -11,6 +11,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use models::Lane;
+use pipeline::item::check_text;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use utoipa::ToSchema;
 
@@ -186,17 +187,7 @@ fn check<'a>(app: &App, input: Input<'a>) -> Result<Vec<Cow<'a, str>>, ApiError>
     }
     let limit = app.services.config.pipeline.max_text_bytes;
     for (index, text) in texts.iter().enumerate() {
-        if text.trim().is_empty() {
-            return Err(ApiError::invalid(
-                "text_empty",
-                format!("Text {index} is empty: send at least one character."),
-            )
-            .at(format!("input[{index}]")));
-        }
-        if text.len() > limit {
-            let message = format!("Text {index} has {} bytes: send at most {limit}.", text.len());
-            return Err(ApiError::invalid("text_too_long", message).at(format!("input[{index}]")));
-        }
+        check_text(text, limit).map_err(|error| ApiError::from(error).at(format!("input[{index}]")))?;
     }
     Ok(texts)
 }

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use pipeline::{
     Lane,
-    item::{Content, Item, ItemId, TenantId},
+    hash::content_sha256,
+    item::{Item, ItemId, TenantId},
     store::ItemRecord,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -280,7 +280,7 @@ pub(super) async fn enqueue(app: &App, items: Vec<Incoming>) -> Result<Vec<Accep
     }
     if !wrong.is_empty() {
         let message = "Ids of this batch belong to other content, so none was accepted: correct those in `items`.";
-        return Err(ApiError::conflict("id_conflict", message).with_items(wrong));
+        return Err(ApiError::conflict("item_id_taken", message).with_items(wrong));
     }
     // One lane, because two calls could not be taken back together: the least urgent one that an item of the batch asks for.
     if let Some(lane) = fresh.iter().map(|item| item.envelope.kind.lane()).max() {
@@ -300,7 +300,7 @@ async fn publish(app: &App, items: Vec<Item>, lane: Lane) -> Result<(), ApiError
 pub(super) async fn known(app: &App, item: &Item) -> Result<Option<Status>, ApiError> {
     let (store, id) = (&app.services.store, item.envelope.id);
     let (status, same) = match store.load_item(&item.envelope.tenant, id).await? {
-        Some(ItemRecord::Judged(outcome)) => (Status::Judged, outcome.content_sha256 == digest(&item.content)),
+        Some(ItemRecord::Judged(outcome)) => (Status::Judged, outcome.content_sha256 == content_sha256(&item.content)),
         Some(ItemRecord::Queued(_)) => (Status::Queued, same_as_journaled(app, item).await?),
         Some(ItemRecord::Dead(..)) => (Status::Dead, same_as_journaled(app, item).await?),
         // Ids are unique over all tenants.
@@ -316,15 +316,8 @@ async fn same_as_journaled(app: &App, item: &Item) -> Result<bool, ApiError> {
     Ok(journaled.is_none_or(|journaled| journaled.content == item.content))
 }
 
-fn digest(content: &Content) -> String {
-    match content {
-        Content::Text(text) => hex::encode(Sha256::digest(text.as_bytes())),
-        Content::Picture(bytes) => hex::encode(Sha256::digest(bytes)),
-    }
-}
-
 fn conflict(id: ItemId) -> ApiError {
-    ApiError::conflict("id_conflict", format!("The id `{id}` belongs to other content: give every item its own id."))
+    ApiError::conflict("item_id_taken", format!("The id `{id}` belongs to other content: give every item its own id."))
         .at("id")
 }
 

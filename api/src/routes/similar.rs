@@ -21,8 +21,6 @@ use crate::{
 
 /// Hits when the caller does not say.
 const DEFAULT_LIMIT: usize = 10;
-/// Most hits.
-const MAX_LIMIT: usize = 100;
 
 /// What to look for: exactly one of `text` and `profile`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -122,11 +120,6 @@ pub async fn similar(
     Body(request): Body<SimilarRequest>,
 ) -> Result<Json<SimilarAnswer>, ApiError> {
     let like = match (request.text, request.profile) {
-        (Some(text), None) if text.trim().is_empty() => {
-            return Err(
-                ApiError::invalid("text_empty", "`text` is empty: say what the people should be like.").at("text")
-            );
-        }
         (Some(text), None) => Like::Text(text),
         (None, Some(profile)) => {
             name("profile", &profile)?;
@@ -135,11 +128,6 @@ pub async fn similar(
         _ => return Err(ApiError::invalid("like_ambiguous", "Send exactly one of `text` and `profile`.")),
     };
     let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(
-            ApiError::invalid("limit_invalid", format!("`limit` is {limit}: send 1 to {MAX_LIMIT}.")).at("limit")
-        );
-    }
     let filter = request.filter.into_iter().map(index::Condition::from).collect();
     let hits = app.services.pipeline.similar(&caller.tenant, like, filter, limit).await?;
     Ok(Json(SimilarAnswer { hits: hits.into_iter().map(HitView::from).collect() }))

@@ -110,7 +110,7 @@ async fn tenants_do_not_see_each_other() {
     assert_eq!(service.post("/v1/similar", &json!({ "text": "hiking" })).await.expect(200)["hits"], json!([]));
     assert_eq!(service.post("/v1/calls/call-1/end", &json!({})).await.status, 404);
     let taken = service.post("/v1/items", &json!({ "id": ID, "text": "hello" })).await;
-    assert_eq!((taken.status, taken.code()), (409, "id_conflict"), "ids are unique over all tenants");
+    assert_eq!((taken.status, taken.code()), (409, "item_id_taken"), "ids are unique over all tenants");
     service.post("/v1/calls", &json!({ "id": "call-1" })).await.expect(201);
 }
 

@@ -55,7 +55,11 @@ async fn f2_three_violations_in_30_s_disconnect() {
         let path = "/v1/calls/call-1/participants/ann/frames";
         service.post_bytes(path, "image/png", png(3, 250)).await.expect(202);
         let action = events.next().await.data["data"].clone();
-        assert_eq!(action["kind"], expected, "{action:#}");
+        assert_eq!(
+            (&action["action"], &action["call"], &action["actor"]),
+            (&json!(expected), &json!("call-1"), &json!("ann")),
+            "{action:#}"
+        );
         assert!(action["reason"].is_string() && action["confidence"].as_f64().unwrap() > 0.9, "{action:#}");
     }
     let call = show(&service).await;
@@ -98,7 +102,7 @@ async fn f3_participants_keep_their_state_over_a_restart() {
     let after = service.services.store.last_sequence().await.unwrap();
     service.post_bytes(path, "image/png", png(3, 250)).await.expect(202);
     let mut events = service.events(&format!("after={after}&kinds=moderation.action")).await;
-    assert_eq!(events.next().await.data["data"]["kind"], "disconnect");
+    assert_eq!(events.next().await.data["data"]["action"], "disconnect");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,20 +33,39 @@ async fn t1_a_toxic_text_is_judged_in_the_answer() {
     assert_eq!((&shown["status"], &shown["action"]), (&json!("judged"), &judged["action"]));
 }
 
+/// Harmless alone up to 0.8, offensive together from 0.4 on: what the fake model says of two texts joined shows in the verdict.
+const CONTEXT_POLICY: &str = r#"
+name = "context"
+
+[[rule]]
+name = "alone"
+kinds = ["text"]
+when = "score.toxic >= 0.8"
+action = "warn"
+reason = "Alone."
+
+[[rule]]
+name = "together"
+kinds = ["text"]
+when = "context.toxic >= 0.4"
+action = "review"
+reason = "Together."
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t2_a_text_is_judged_with_what_its_author_wrote_before() {
-    let service = Service::start().await;
-    let say = |actor: &'static str, text: &'static str| {
-        let body = json!({ "text": text, "actor": actor, "conversation": "room" });
+    let policy = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(policy.path(), CONTEXT_POLICY).unwrap();
+    let service = Service::start_with(|config| config.pipeline.policy = Some(policy.path().to_owned())).await;
+    let say = |actor: &'static str, room: &'static str, text: &'static str| {
+        let body = json!({ "text": text, "actor": actor, "conversation": room });
         let service = &service;
-        async move { service.post("/v1/check", &body).await.expect(200) }
+        async move { service.post("/v1/check", &body).await.expect(200)["action"].clone() }
     };
-    let alone = say("bob", "and now").await;
-    assert_eq!(alone["flagged"], false, "{alone:#}");
-    say("ann", "fake:toxic=0.97").await;
-    let after = say("ann", "and now").await;
-    let signals = after["signals"].as_array().unwrap();
-    assert!(signals.len() > alone["signals"].as_array().unwrap().len(), "{after:#}");
+    assert_eq!(say("ann", "room", "fake:toxic=0.5").await, "allow");
+    assert_eq!(say("bob", "room", "and now").await, "allow", "another author");
+    assert_eq!(say("ann", "other", "and now").await, "allow", "another conversation");
+    assert_eq!(say("ann", "room", "and now").await, "review");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,5 +114,5 @@ async fn the_same_id_again_gets_the_same_answer() {
     assert_eq!(first, again);
     assert_eq!(service.services.store.last_sequence().await.unwrap(), events);
     let other = service.post("/v1/check", &json!({ "id": ID, "text": "other" })).await;
-    assert_eq!((other.status, other.code()), (409, "id_conflict"));
+    assert_eq!((other.status, other.code()), (409, "item_id_taken"));
 }

@@ -18,8 +18,11 @@ async fn p1_actions_are_published_as_events() {
     assert_eq!(event.event, "moderation.action");
     assert_eq!(event.data["key"], judged["actions"][0]["id"], "the action's id is the idempotency key");
     let action = &event.data["data"];
-    assert_eq!((&action["kind"], &action["id"]), (&judged["action"], &event.data["key"]), "{action:#}");
-    assert_eq!((&action["subject"]["actor"], &action["subject"]["reference"]), (&json!("ann"), &json!("m-1")));
+    assert_eq!((&action["action"], &action["id"]), (&judged["action"], &event.data["key"]), "{action:#}");
+    assert_eq!(
+        (&action["item"], &action["actor"], &action["reference"]),
+        (&judged["id"], &json!("ann"), &json!("m-1"))
+    );
     assert!(action["reason"].is_string() && action["confidence"].is_number());
 }
 

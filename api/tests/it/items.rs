@@ -44,7 +44,7 @@ async fn the_same_id_again_has_no_second_outcome() {
     assert_eq!(service.get(&format!("/v1/items/{ID}")).await.expect(200), first);
 
     let other = service.post("/v1/items", &json!({ "id": ID, "text": "something else" })).await;
-    assert_eq!((other.status, other.code()), (409, "id_conflict"));
+    assert_eq!((other.status, other.code()), (409, "item_id_taken"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,7 +56,7 @@ async fn a_queued_item_with_other_content_is_a_conflict_too() {
     assert_eq!(service.get(&format!("/v1/items/{ID}")).await.expect(200)["status"], "queued");
     assert_eq!(waiting(service.services.queue.as_ref()).await, 1);
     let other = service.post("/v1/items", &json!({ "id": ID, "text": "hello!" })).await;
-    assert_eq!((other.status, other.code()), (409, "id_conflict"));
+    assert_eq!((other.status, other.code()), (409, "item_id_taken"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +106,7 @@ async fn of_a_batch_with_a_taken_id_none_is_accepted() {
     let service = Service::face_only(|_| {}, |_| {}).await;
     let items = json!({ "items": [{ "id": ID, "text": "one" }, { "text": "two" }, { "id": ID, "text": "other" }] });
     let answer = service.post("/v1/items", &items).await;
-    assert_eq!((answer.status, answer.code()), (409, "id_conflict"));
+    assert_eq!((answer.status, answer.code()), (409, "item_id_taken"));
     assert_eq!(answer.body["error"]["items"][0]["index"], 2);
     assert_eq!(waiting(service.services.queue.as_ref()).await, 0);
 
