@@ -11,7 +11,6 @@ use pipeline::{
 };
 use serde::{Deserialize, Deserializer, de};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::error::ApiError;
 
