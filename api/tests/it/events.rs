@@ -68,7 +68,7 @@ async fn kinds_filter_and_tenants_separate() {
 async fn a_reader_that_does_not_read_holds_nobody_up() {
     let service = Service::start().await;
     let asleep = service.request("GET", "/v1/events?after=0").send().await.unwrap();
-    for round in 0..20 {
+    for round in 0..8 {
         let items: Vec<_> = (0..256)
             .map(|index| json!({ "text": format!("message {round} {index}"), "reference": "r".repeat(150) }))
             .collect();
@@ -77,10 +77,10 @@ async fn a_reader_that_does_not_read_holds_nobody_up() {
     // Another reader sees all of it while the first one sleeps; afterwards the first one finds everything as well.
     let mut awake = service.events("after=0&kinds=item.judged").await;
     let mut asleep = Events::of(asleep);
-    for _ in 0..20 * 256 {
+    for _ in 0..8 * 256 {
         awake.next().await;
     }
-    for _ in 0..20 * 256 {
+    for _ in 0..8 * 256 {
         while asleep.next().await.event != "item.judged" {}
     }
 }
