@@ -198,7 +198,9 @@ async fn embed_all(app: &App, model: &str, texts: &[Cow<'_, str>]) -> Result<Vec
     if let [text] = texts {
         return Ok(vec![engine.embed(model, text, Lane::Interactive).await?]);
     }
-    let vectors = stream::iter(texts).map(|text| engine.embed(model, text, Lane::Bulk)).buffered(IN_FLIGHT);
+    // Futures do nothing before they are polled: `buffered` starts so many of them.
+    let waiting: Vec<_> = texts.iter().map(|text| engine.embed(model, text, Lane::Bulk)).collect();
+    let vectors = stream::iter(waiting).buffered(IN_FLIGHT);
     Ok(vectors.try_collect().await?)
 }
 
