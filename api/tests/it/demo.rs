@@ -27,7 +27,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn f2_t1_t3_x1_the_demo_tells_its_whole_story() {
+fn f2_t1_t2_t3_x1_the_demo_tells_its_whole_story() {
     let folder = tempfile::tempdir().unwrap();
     let output = chaperone(folder.path(), &["demo", "--fast", "--burst", "160"]);
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -39,6 +39,7 @@ fn f2_t1_t3_x1_the_demo_tells_its_whole_story() {
     // 60 messages, and 12 frames of which none comes after the disconnect.
     assert!(line("items").contains("72 items judged"), "{}", line("items"));
     assert!(line("throughput").contains("160 more texts"), "{}", line("throughput"));
+    assert!(!line("context").contains(" 0 flagged"), "{}", line("context"));
     assert_eq!(line("call"), "call        olaf: warn, warn, disconnect");
     assert!(line("matches").contains("9 found among 40 people"), "{}", line("matches"));
     assert!(

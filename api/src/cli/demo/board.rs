@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::play::Row;
+use super::play::{CONTEXT, Row};
 use crate::cli::{
     latency::milliseconds,
     table::{Paint, fit, fit_right, one_line},
@@ -11,9 +11,9 @@ use crate::cli::{
 const TIME: usize = 7;
 const KIND: usize = 5;
 const WHO: usize = 9;
-const SCORES: usize = 34;
+const SCORES: usize = 32;
 const VERDICT: usize = 7;
-const ACTION: usize = 10;
+const ACTION: usize = 11;
 const LATENCY: usize = 8;
 const GAPS: usize = 2 * 7;
 
@@ -51,13 +51,12 @@ impl Board {
     pub(super) fn row(&self, row: &Row, after: Duration) -> String {
         let time = format!("{:.1} s", after.as_secs_f64());
         let mark = if row.misjudged { "*" } else { "" };
-        let scores: Vec<String> =
-            row.judged.scores.iter().take(2).map(|(label, score)| format!("{label} {score:.2}")).collect();
+        let scores = top_scores(row);
         let verdict = if row.judged.flagged { "flagged" } else { "fine" };
         let action = format!("{}{mark}", row.judged.action);
         let latency = milliseconds(row.judged.latency_ms);
         let item = one_line(&row.item);
-        let line = self.line([&time, row.kind, &row.who, &item, &scores.join(", "), verdict, &action, &latency]);
+        let line = self.line([&time, row.kind, &row.who, &item, &scores, verdict, &action, &latency]);
         if row.judged.flagged { self.paint.action(&row.judged.action, &line) } else { line }
     }
 
@@ -65,6 +64,13 @@ impl Board {
     pub(super) fn footnote(&self) -> String {
         self.paint.dim("* harmless photo, misjudged by the small model: why a second opinion comes next")
     }
+}
+
+/// The two highest. Scores together with earlier messages only count, and so only show, where they led to something.
+fn top_scores(row: &Row) -> String {
+    let shown = row.judged.scores.iter().filter(|(label, _)| row.judged.flagged || !label.starts_with(CONTEXT));
+    let words: Vec<String> = shown.take(2).map(|(label, score)| format!("{label} {score:.2}")).collect();
+    words.join(", ")
 }
 
 #[cfg(test)]

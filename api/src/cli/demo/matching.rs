@@ -19,7 +19,7 @@ pub(super) struct Question {
     filter: fn() -> Value,
 }
 
-/// Three people; one of them only wants people of her age, one only who speak German.
+/// Three people; one of them only wants people of a certain age, one only those who speak German or English.
 pub(super) const QUESTIONS: [Question; 3] = [
     Question { who: "ana", wish: "", filter: || json!([]) },
     Question {
@@ -29,7 +29,7 @@ pub(super) const QUESTIONS: [Question; 3] = [
     },
     Question {
         who: "kofi",
-        wish: ", who speak German or English",
+        wish: ", speaking German or English",
         filter: || json!([{ "op": "any", "attribute": "languages", "values": ["de", "en"] }]),
     },
 ];

@@ -16,6 +16,8 @@ use crate::cli::latency::Latencies;
 
 /// Name of the demo's call.
 pub(super) const CALL: &str = "demo-call";
+/// What labels begin with whose score is of a message together with its author's last ones.
+pub(super) const CONTEXT: &str = "context.";
 /// Time between two chat messages when somebody watches.
 const TEXT_EVERY: Duration = Duration::from_millis(220);
 /// The call begins this long after the chat.
@@ -34,6 +36,13 @@ pub(super) struct Row {
     pub(super) judged: Judged,
     /// A harmless photo that is known to be misjudged.
     pub(super) misjudged: bool,
+}
+
+impl Row {
+    /// Flagged for what it says together with the messages before it, not for itself.
+    pub(super) fn by_context(&self) -> bool {
+        self.judged.flagged && self.judged.scores.first().is_some_and(|(label, _)| label.starts_with(CONTEXT))
+    }
 }
 
 /// One thing that is sent at its time.

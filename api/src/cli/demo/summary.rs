@@ -40,6 +40,10 @@ impl Summary {
         self.rows.iter().filter(|row| row.kind == kind && row.judged.flagged).count()
     }
 
+    fn by_context(&self) -> usize {
+        self.rows.iter().filter(|row| row.by_context()).count()
+    }
+
     /// Actions on the one camera that got any, in order.
     fn ladder(&self) -> (Option<&str>, Vec<&str>) {
         let of_call: Vec<&Performed> =
@@ -65,6 +69,7 @@ impl Summary {
         );
         demand(flagged >= 5, format!("only {flagged} texts were flagged, at least 5 are plainly abusive or spam"));
         demand(flagged * 2 < texts, format!("{flagged} of {texts} texts were flagged, most are friendly"));
+        demand(self.by_context() > 0, "no message was flagged for what came before it".to_owned());
         demand(
             ladder == STORY,
             format!("the call's ladder should go {}, it went: {}", STORY.join(", "), ladder.join(", ")),
@@ -97,6 +102,7 @@ impl Summary {
             ));
         }
         say(format!("{}{}", name("actions"), self.actions()));
+        say(format!("{}{} flagged for what came before, harmless alone", name("context"), self.by_context()));
         let (who, ladder) = self.ladder();
         say(format!("{}{}: {}", name("call"), who.unwrap_or("nobody"), ladder.join(", ")));
         let found: usize = self.matches.iter().map(Vec::len).sum();
@@ -157,6 +163,7 @@ mod tests {
             misjudged: false,
         };
         let mut rows: Vec<Row> = (0..20).map(|number| row("text", number < 6)).collect();
+        rows[5].judged.scores = vec![("context.threat".into(), 0.93), ("toxic".into(), 0.33)];
         rows.extend((0..3).map(|_| row("frame", true)));
         let performed = |action: &str, item_kind: &str| Performed {
             action: action.into(),
@@ -200,10 +207,11 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_is_told() {
-        let cases: [(fn(&mut Summary), &str); 5] = [
+        let cases: [(fn(&mut Summary), &str); 6] = [
             (|s| s.sent += 1, "24 items were sent, 23 have a verdict"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = false), "only 0 texts were flagged"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = true), "20 of 20 texts were flagged"),
+            (|s| s.rows[5].judged.scores.clear(), "no message was flagged for what came before it"),
             (|s| s.performed.truncate(3), "it went: warn, warn"),
             (|s| s.matches[1].clear(), "nobody was found for yusuf"),
         ];
