@@ -35,7 +35,6 @@ pub enum Exit {
 #[command(
     name = "chaperone",
     version,
-    about,
     max_term_width = 120,
     arg_required_else_help = true,
     after_help = "\
@@ -58,7 +57,8 @@ pub struct Cli {
 /// What counts for every verb.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Global {
-    /// Configuration file (TOML). Without it: built-in defaults, then CHAPERONE_SECTION__FIELD variables.
+    /// Configuration file (TOML). Without it: defaults, ./chaperone.toml when it is there, then
+    /// CHAPERONE_SECTION__FIELD variables.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Log filter, e.g. `debug` or `info,pipeline=debug`; overrides `log.filter`.

@@ -74,6 +74,16 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     format!("{cut}{}", " ".repeat(blanks))
 }
 
+/// [`fit`], cut at the beginning: for paths, whose end tells them apart.
+pub(crate) fn fit_end(text: &str, width: usize) -> String {
+    if measure_text_width(text) <= width {
+        return fit(text, width);
+    }
+    let fits = |start: &usize| measure_text_width(&text[*start..]) < width;
+    let start = text.char_indices().map(|(start, _)| start).find(fits).unwrap_or(text.len());
+    fit(&format!("…{}", &text[start..]), width)
+}
+
 /// [`fit`], padded on the left: for numbers.
 pub(crate) fn fit_right(text: &str, width: usize) -> String {
     let cut = truncate_str(text, width, "…");
@@ -143,6 +153,8 @@ mod tests {
             assert_eq!(fit(text, width), expected, "{text}");
         }
         assert_eq!(fit_right("7", 3), "  7");
+        assert_eq!([fit_end("a/b", 5), fit_end("photos/é.jpg", 6)], ["a/b  ", "…é.jpg"]);
+        assert_eq!(fit_end("日本語", 4), "…語 ");
     }
 
     #[test]

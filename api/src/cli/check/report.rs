@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Format, inputs::Sink};
 use crate::cli::{
     latency::{Latencies, milliseconds, rate},
-    table::{Paint, columns, fit, fit_right, one_line},
+    table::{Paint, columns, fit, fit_end, fit_right, one_line},
 };
 
 /// One input with what became of it.
@@ -107,7 +107,7 @@ impl Report {
         let free = self.columns.saturating_sub(34 + 11 + 9 + 8);
         let (left, right) = (free * 2 / 5, free - free * 2 / 5);
         let cells = [
-            fit(&one_line(source), left),
+            fit_end(&one_line(source), left),
             fit(&one_line(content), right),
             fit(scores, 34),
             fit(verdict, 11),
