@@ -5,6 +5,7 @@ mod bad_input;
 mod calls;
 mod check;
 mod demo;
+mod crash;
 mod documents;
 mod embeddings;
 mod events;
