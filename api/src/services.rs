@@ -86,7 +86,9 @@ async fn load_models(config: &Config) -> Result<(Engine, usize)> {
         format!("pipeline.embedding_model `{embedder}` is not in {folder}: `chaperone models list` shows what is there")
     })?;
     let engine = Engine::start(&config.models, &repository).await.with_context(|| {
-        format!("the models in {folder} cannot be loaded: run `make models` in a checkout, else `chaperone models fetch`")
+        format!(
+            "the models in {folder} cannot be loaded: run `make models` in a checkout, else `chaperone models fetch`"
+        )
     })?;
     Ok((engine, spec.dimensions))
 }

@@ -54,7 +54,9 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let Some(services) = stop.run_until_cancelled(connecting).await else { return Ok(Exit::Fine) };
     let services = services?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush()).context("cannot write to standard output")?;
+    writeln!(stdout, "listening on http://{address}")
+        .and_then(|()| stdout.flush())
+        .context("cannot write to standard output")?;
     Box::pin(serve::run(services, listener, stop.cancelled_owned())).await?;
     // All is drained and durable. Not by returning: that would wait for an index optimisation, which may take minutes.
     std::process::exit(Exit::Fine as i32)

@@ -110,8 +110,14 @@ impl Binary {
         }
     }
 
-    /// All events up to the verdict about one more item, which waits behind all others in its lane.
-    async fn all_events(&self) -> Vec<Sent> {
+    /// All events, once so many items are judged and then one more: a second verdict about one of the first would be among them.
+    async fn all_events(&self, items: usize) -> Vec<Sent> {
+        let mut judged = 0;
+        self.events_until("item.judged", |_| {
+            judged += 1;
+            judged >= items
+        })
+        .await;
         let marker = Uuid::now_v7().to_string();
         self.publish(&[json!({ "id": marker, "text": "the last one" })]).await;
         let mut events = self
@@ -175,7 +181,7 @@ async fn i7_kill_9_loses_nothing_and_decides_nothing_twice() {
         binary = Binary::start(folder.path(), |_| {}).await;
     }
     assert!(killed_midway >= 3, "only {killed_midway} of 5 kills came while items waited");
-    let events = binary.all_events().await;
+    let events = binary.all_events(items.len()).await;
     assert_exactly_once(&items, &events);
     for item in &items {
         let shown = binary.get(&format!("/v1/items/{}", item["id"].as_str().unwrap())).await;
@@ -196,7 +202,7 @@ async fn i7_sigterm_finishes_what_is_in_flight_and_keeps_the_rest() {
     assert!(!log.contains("number 1"), "content is in the log");
 
     let binary = Binary::start(folder.path(), |_| {}).await;
-    let events = binary.all_events().await;
+    let events = binary.all_events(items.len()).await;
     assert_exactly_once(&items, &events);
 }
 
@@ -300,7 +306,7 @@ async fn i3_webhooks_are_told_at_least_once_with_one_key_across_kill_9() {
     wait(|| received.lock().unwrap().refusals_left <= 15).await;
     binary.kill().await;
     let binary = Binary::start(folder.path(), webhook).await;
-    let events = binary.all_events().await;
+    let events = binary.all_events(items.len()).await;
     assert_exactly_once(&items, &events);
     let actions: BTreeMap<String, Value> = events
         .into_iter()

@@ -55,7 +55,8 @@ pub struct EdgeIndex {
 }
 
 struct Inner {
-    shard: EdgeShard,
+    /// In an `Arc` for the sake of `drop` alone.
+    shard: Arc<EdgeShard>,
     folder: PathBuf,
     dimensions: usize,
     changes: Mutex<Changes>,
@@ -143,7 +144,7 @@ impl Inner {
         };
         let indexed = shard.info().payload_schema.into_keys().map(|path| path.first_key).collect();
         let changes = Mutex::new(Changes { marked: false, indexed });
-        let inner = Self { shard, folder, dimensions, changes, _lock: lock };
+        let inner = Self { shard: Arc::new(shard), folder, dimensions, changes, _lock: lock };
         inner.index_field(&mut inner.changes(), point::TENANT, PayloadSchemaType::Keyword)?;
         Ok(inner)
     }
@@ -298,9 +299,18 @@ impl Inner {
 }
 
 impl Drop for Inner {
+    /// Qdrant's shard flushes when it is dropped, and panics when that fails: a full disk, a folder that is gone. Two such panics would
+    /// abort the process. So it is flushed here first, and a shard that cannot be flushed is left undropped.
     fn drop(&mut self) {
-        if let Err(error) = self.flush() {
+        let flush = || -> Result<(), PipelineError> {
+            self.flush()?;
+            self.shard.flush();
+            Ok(())
+        };
+        let closed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(flush));
+        if let Err(error) = closed.unwrap_or_else(|_| Err(internal("the shard cannot be flushed"))) {
             tracing::warn!(index.error = %error, "the index did not close cleanly; it is made anew at the next start");
+            std::mem::forget(Arc::clone(&self.shard));
         }
     }
 }
