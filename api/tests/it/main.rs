@@ -4,6 +4,7 @@ mod auth;
 mod bad_input;
 mod calls;
 mod check;
+mod crash;
 mod demo;
 mod documents;
 mod embeddings;
