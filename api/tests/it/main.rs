@@ -6,7 +6,6 @@ mod calls;
 mod check;
 mod crash;
 mod demo;
-mod crash;
 mod documents;
 mod embeddings;
 mod events;
