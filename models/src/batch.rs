@@ -198,9 +198,8 @@ impl Batch {
             }
             ids.push(id);
         }
-        let inputs = if images > 0 {
-            let side = (pixels.len() / images / 3).isqrt();
-            BatchInputs::Pixels { values: pixels, side }
+        let inputs = if let Some(values) = pixels.len().checked_div(images) {
+            BatchInputs::Pixels { values: pixels, side: (values / 3).isqrt() }
         } else if texts.is_empty() {
             BatchInputs::Tokens(TokenMatrix::new(&tokens))
         } else {

@@ -121,7 +121,7 @@ fn run(setup: InstanceSetup, queue: &Receiver<Vec<Entry>>, ready: oneshot::Sende
         }
         Ok(backend)
     }));
-    let started = started.unwrap_or_else(|_| Err(postprocess.broken("loading panicked".into())));
+    let started = started.unwrap_or_else(|_| Err(postprocess.broken("loading panicked")));
     let backend = match started {
         Ok(backend) => backend,
         Err(error) => {
@@ -202,7 +202,7 @@ impl Running {
         let batch = Batch::assemble(inputs.iter().map(|(id, prepared)| (*id, prepared)));
         let result = catch_unwind(AssertUnwindSafe(|| self.backend.infer(&batch)));
         self.meters.executed(batch.len(), begin.elapsed());
-        result.unwrap_or_else(|_| Err(self.postprocess.broken("the backend panicked".into())))
+        result.unwrap_or_else(|_| Err(self.postprocess.broken("the backend panicked")))
     }
 
     fn deliver(&self, answers: Vec<Answer>, mut waiting: Waiting) {
@@ -212,7 +212,7 @@ impl Running {
                 let _ = reply.send(self.postprocess.finish(answer));
             }
         }
-        refuse(waiting, &self.postprocess.broken("the backend gave no answer for this input".into()));
+        refuse(waiting, &self.postprocess.broken("the backend gave no answer for this input"));
     }
 }
 

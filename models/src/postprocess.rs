@@ -33,10 +33,10 @@ impl Postprocess {
     pub fn finish(&self, answer: Answer) -> Result<Output, ModelError> {
         let expected = if self.task == Task::EmbedText { self.dimensions } else { self.labels.len() };
         if answer.values.len() != expected {
-            return Err(self.broken(format!("{} numbers came back, {expected} expected", answer.values.len())));
+            return Err(self.broken(&format!("{} numbers came back, {expected} expected", answer.values.len())));
         }
         if !answer.values.iter().all(|value| value.is_finite()) {
-            return Err(self.broken("a number is not finite".into()));
+            return Err(self.broken("a number is not finite"));
         }
         if self.task == Task::EmbedText {
             return self.unit(answer.values).map(Output::Embedding);
@@ -59,7 +59,7 @@ impl Postprocess {
     fn unit(&self, mut values: Vec<f32>) -> Result<Arc<[f32]>, ModelError> {
         let norm = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt() as f32;
         if norm < 1e-12 {
-            return Err(self.broken("the embedding has no length".into()));
+            return Err(self.broken("the embedding has no length"));
         }
         // A vector that has length 1 already keeps its bits.
         if (norm - 1.0).abs() > 1e-6 {
@@ -69,7 +69,7 @@ impl Postprocess {
     }
 
     /// An error in this backend's name.
-    pub fn broken(&self, message: String) -> ModelError {
+    pub fn broken(&self, message: &str) -> ModelError {
         ModelError::Backend { backend: self.backend, message: format!("model `{}`: {message}", self.model) }
     }
 }

@@ -21,7 +21,7 @@ const INLINE_BYTES: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Preparer {
     /// A tokenizer: backends that take token ids.
-    Tokens(TextEncoder),
+    Tokens(Box<TextEncoder>),
     /// Nothing: backends that bring their own features.
     Text,
     /// Resize to a square tensor.
@@ -42,7 +42,7 @@ impl Preparer {
             (Task::ClassifyImage, _) => Self::Pixels { side: spec.image_size },
             (_, BackendKind::Linear | BackendKind::Fake) => Self::Text,
             (_, BackendKind::Ort | BackendKind::Candle) => {
-                Self::Tokens(TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?)
+                Self::Tokens(Box::new(TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?))
             }
         })
     }

@@ -29,6 +29,9 @@ use crate::{
     spec::BackendKind,
 };
 
+/// The batcher and the instances' threads, to be joined at the end.
+type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
+
 pub(crate) struct Served {
     pub(crate) spec: Arc<ModelSpec>,
     pub(crate) preparer: Arc<Preparer>,
@@ -41,7 +44,7 @@ pub(crate) struct Served {
     alive: Arc<AtomicUsize>,
     stopping: AtomicBool,
     stop: watch::Sender<bool>,
-    tasks: Mutex<Option<(JoinHandle<()>, Vec<thread::JoinHandle<()>>)>>,
+    tasks: Mutex<Option<Tasks>>,
     meters: Meters,
 }
 

@@ -279,7 +279,7 @@ struct Tally(Mutex<HashMap<String, Arc<AtomicU64>>>);
 
 impl Tally {
     fn cell(&self, key: &metrics::Key) -> Arc<AtomicU64> {
-        let labels: Vec<_> = key.labels().filter(|label| label.key() != "model").map(|label| label.value()).collect();
+        let labels: Vec<_> = key.labels().filter(|label| label.key() != "model").map(metrics::Label::value).collect();
         let name = format!("{}{}{}", key.name(), if labels.is_empty() { "" } else { " " }, labels.join(" "));
         Arc::clone(self.0.lock().unwrap().entry(name).or_default())
     }
