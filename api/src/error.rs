@@ -254,7 +254,7 @@ impl From<PipelineError> for ApiError {
         let kind = error.kind();
         match error {
             PipelineError::Invalid { code, message } | PipelineError::Conflict { code, message } => {
-                Self::new(kind, code, message)
+                Self::new(kind, code, sentence(&message))
             }
             PipelineError::NotFound { .. } => Self::new(kind, "not_found", format!("There is {error}.")),
             PipelineError::Full { what, retry_after_s } => {
@@ -280,7 +280,7 @@ impl From<ModelError> for ApiError {
         match error.kind() {
             Kind::Invalid => Self::invalid("input_invalid", sentence(&text)),
             Kind::NotFound => Self::new(Kind::NotFound, "model_not_found", sentence(&text)),
-            Kind::TooBusy => Self::too_busy(format!("{text}. Try again after {BUSY_RETRY_S} s.")),
+            Kind::TooBusy => Self::too_busy(sentence(&format!("{text}: try again after {BUSY_RETRY_S} s"))),
             Kind::Unavailable => Self::unavailable(
                 "unavailable",
                 "The models are not ready. Try again; `/health/ready` shows the state.",

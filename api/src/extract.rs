@@ -11,7 +11,10 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use pipeline::item::check_name;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::error::Category;
 
 use crate::{app::Shared, config::Config, error::ApiError};
@@ -119,8 +122,20 @@ pub async fn apart<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(error.to_string()))?
 }
 
-/// Parses a body. The good case costs nothing extra; a bad body is read a second time to find out where it is wrong.
+/// Parses a body, which must be an object. (serde would also take an array of the members in their order.)
 pub fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    match body.trim_ascii_start().first() {
+        Some(b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+            if serde_json::from_slice::<IgnoredAny>(body).is_ok() =>
+        {
+            Err(ApiError::invalid("invalid_field", "The body is no JSON object: send `{…}`."))
+        }
+        _ => parse_value(body),
+    }
+}
+
+/// Parses any JSON. The good case costs nothing extra; a bad body is read a second time to find out where it is wrong.
+fn parse_value<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|first| explain::<T>(body, first))
 }
 
@@ -148,7 +163,7 @@ fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], first: serde_json::Error) -> 
         ["unknown", "variant"] => "unknown_value",
         _ => "invalid_field",
     };
-    let error = ApiError::invalid(code, format!("The body does not fit{place}: {text}."));
+    let error = ApiError::invalid(code, format!("The body does not fit{place}: {}.", text.trim_end_matches('.')));
     if path == "." { error } else { error.at(path) }
 }
 
@@ -165,14 +180,20 @@ pub struct Path<T>(pub T);
 impl From<QueryRejection> for ApiError {
     fn from(rejection: QueryRejection) -> Self {
         let text: String = rejection.body_text().chars().take(PARSER_MESSAGE).collect();
-        Self::invalid("query_invalid", format!("{text}."))
+        let text = text.trim_start_matches("Failed to deserialize query string: ");
+        let error = Self::invalid("query_invalid", format!("The query does not fit: {text}."));
+        match text.split_once(": ") {
+            Some((field, _)) if !field.contains(' ') => error.at(field),
+            _ => error,
+        }
     }
 }
 
 impl From<PathRejection> for ApiError {
     fn from(rejection: PathRejection) -> Self {
         let text: String = rejection.body_text().chars().take(PARSER_MESSAGE).collect();
-        Self::invalid("path_invalid", format!("{text}."))
+        let text = text.trim_start_matches("Invalid URL: ");
+        Self::invalid("path_invalid", format!("The path does not fit: {text}."))
     }
 }
 

@@ -75,7 +75,6 @@ pub enum EncodingFormat {
 /// A text, or several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used")]
 pub enum TextOrTexts {
     /// One.
     One(String),
@@ -328,8 +327,8 @@ impl<'de> de::Visitor<'de> for MemberVisitor {
 mod tests {
     use super::*;
 
-    fn input(json: &str) -> Result<Input<'_>, ApiError> {
-        extract::parse(json.as_bytes())
+    fn input(json: &str) -> Result<Input<'_>, serde_json::Error> {
+        serde_json::from_str(json)
     }
 
     #[test]
@@ -350,7 +349,7 @@ mod tests {
             assert_eq!(texts, expected.map(|texts| texts.into_iter().map(Cow::Borrowed).collect()), "{json}");
         }
         for json in ["7", "null", "{}", "[null]", "[1.5]", "[[\"a\"]]"] {
-            assert_eq!(input(json).err().map(|error| error.code()), Some("invalid_field"), "{json}");
+            assert!(input(json).is_err(), "{json}");
         }
     }
 

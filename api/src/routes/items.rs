@@ -48,7 +48,6 @@ pub struct NewItems {
 /// One item, or several.
 #[derive(ToSchema)]
 #[serde(untagged)]
-#[expect(dead_code, reason = "only its schema is used: `read` tells the two apart without trying both")]
 pub enum ItemsBody {
     /// One.
     One(NewItem),

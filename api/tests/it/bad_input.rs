@@ -242,7 +242,8 @@ async fn bad_json_is_refused() {
             ("unknown media type", "text/plain", b"{}".to_vec()),
             ("form without a boundary", "multipart/form-data", b"{}".to_vec()),
             ("form with an unknown part", "multipart/form-data; boundary=edge", form(&[("colour", b"red")]).1),
-            ("deep nesting", json, "[".repeat(50_000).into_bytes()),
+            ("deep nesting", json, format!("{{\"text\":{}", "[".repeat(50_000)).into_bytes()),
+            ("deep nesting in a batch", json, format!("{{\"items\":{}", "[".repeat(50_000)).into_bytes()),
         ],
     )
     .await;

@@ -40,7 +40,11 @@ fn i4_every_documented_operation_explains_itself() {
 fn codes_in_sources() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for folder in ["api/src", "pipeline/src"] {
-        for file in rust_files(&root().join(folder)) {
+        // The command line has words of its own.
+        for file in rust_files(&root().join(folder))
+            .into_iter()
+            .filter(|file| !file.components().any(|part| part.as_os_str() == "cli"))
+        {
             let text = fs::read_to_string(&file).unwrap();
             // Tests make up codes of their own.
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running service.
-pub struct Service {
+pub(crate) struct Service {
     /// `http://127.0.0.1:<port>`.
-    pub base: String,
+    pub(crate) base: String,
     /// What it runs on.
-    pub services: Services,
+    pub(crate) services: Services,
     client: Client,
     key: Option<String>,
     stop: CancellationToken,
@@ -28,36 +28,36 @@ pub struct Service {
 
 /// An answer, read to its end.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// All headers.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The JSON body; a string when it is none.
-    pub body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
     /// The error's code; empty when it is no error.
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 
     /// One header.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body, if the status is as expected.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{:#}", self.body);
         self.body
     }
 }
 
 /// Configuration of a service in `folder`.
-pub fn config(folder: &Path) -> Config {
+pub(crate) fn config(folder: &Path) -> Config {
     let mut config = Config::default();
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.server.drain_seconds = 5;
@@ -70,7 +70,7 @@ pub fn config(folder: &Path) -> Config {
 }
 
 /// A key and its entry in `[auth]`.
-pub fn key(name: &str, tenant: &str, scopes: &[api::config::Scope]) -> (String, api::config::KeyConfig) {
+pub(crate) fn key(name: &str, tenant: &str, scopes: &[api::config::Scope]) -> (String, api::config::KeyConfig) {
     use sha2::{Digest, Sha256};
     let key = format!("key-of-{name}");
     let sha256 = hex::encode(Sha256::digest(key.as_bytes()));
@@ -79,18 +79,18 @@ pub fn key(name: &str, tenant: &str, scopes: &[api::config::Scope]) -> (String, 
 
 impl Service {
     /// Everything: HTTP, consumers, outbox, duties.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     /// [`Service::start`] with another configuration.
-    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(folder, change).await
     }
 
     /// [`Service::start_with`] in a folder that a service may have used before.
-    pub async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(folder.path());
         change(&mut config);
         let services = Services::connect(config, Clock::system()).await.unwrap();
@@ -101,7 +101,7 @@ impl Service {
     }
 
     /// HTTP alone: nobody takes from the queue. `swap` may put broken parts in.
-    pub async fn face_only(change: impl FnOnce(&mut Config), swap: impl FnOnce(&mut Services)) -> Self {
+    pub(crate) async fn face_only(change: impl FnOnce(&mut Config), swap: impl FnOnce(&mut Services)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
@@ -130,13 +130,13 @@ impl Service {
 
     /// Sends this key from now on.
     #[must_use]
-    pub fn with_key(mut self, key: &str) -> Self {
+    pub(crate) fn with_key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
         self
     }
 
     /// A request to be completed, with the key if there is one.
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method: Method = method.parse().unwrap();
         let request = self.client.request(method, format!("{}{path}", self.base)).timeout(PATIENCE);
         match &self.key {
@@ -146,7 +146,7 @@ impl Service {
     }
 
     /// Reads the answer to its end.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.unwrap();
@@ -156,46 +156,46 @@ impl Service {
     }
 
     /// GET.
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path)).await
     }
 
     /// DELETE.
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(self.request("DELETE", path)).await
     }
 
     /// POST of JSON.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request("POST", path).json(body)).await
     }
 
     /// PUT of JSON.
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request("PUT", path).json(body)).await
     }
 
     /// POST of bytes.
-    pub async fn post_bytes(&self, path: &str, media_type: &str, bytes: impl Into<reqwest::Body>) -> Answer {
+    pub(crate) async fn post_bytes(&self, path: &str, media_type: &str, bytes: impl Into<reqwest::Body>) -> Answer {
         self.send(self.request("POST", path).header("content-type", media_type).body(bytes)).await
     }
 
     /// Opens the event stream; `query` is `after=0&kinds=…`.
-    pub async fn events(&self, query: &str) -> Events {
+    pub(crate) async fn events(&self, query: &str) -> Events {
         let response = self.request("GET", &format!("/v1/events?{query}")).send().await.unwrap();
         assert_eq!(response.status().as_u16(), 200);
         Events::of(response)
     }
 
     /// Waits until the item is judged, and shows it.
-    pub async fn judged(&self, id: &str) -> Value {
+    pub(crate) async fn judged(&self, id: &str) -> Value {
         let mut events = self.events("after=0&kinds=item.judged").await;
         while events.next().await.data["key"] != id {}
         self.get(&format!("/v1/items/{id}")).await.expect(200)
     }
 
     /// The service still works: ready, and a plain text passes.
-    pub async fn assert_healthy(&self) {
+    pub(crate) async fn assert_healthy(&self) {
         let ready = self.get("/health/ready").await;
         assert_eq!(ready.status, 200, "{:#}", ready.body);
         let checked = self.post("/v1/check", &serde_json::json!({ "text": "a plain text" })).await.expect(200);
@@ -203,14 +203,14 @@ impl Service {
     }
 
     /// Stops it in good order; the folder stays for the next one.
-    pub async fn shut_down(self) -> TempDir {
+    pub(crate) async fn shut_down(self) -> TempDir {
         self.stop.cancel();
         tokio::time::timeout(PATIENCE, self.task).await.expect("the service stops in time").unwrap().unwrap();
         self.folder
     }
 
     /// Tells handlers that the service stops, without stopping it.
-    pub fn announce_stop(&self) {
+    pub(crate) fn announce_stop(&self) {
         self.stop.cancel();
     }
 }
@@ -221,34 +221,34 @@ fn base(listener: &TcpListener) -> String {
 
 /// A server-sent event.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub(crate) struct Sent {
     /// Sequence.
-    pub id: i64,
+    pub(crate) id: i64,
     /// Kind.
-    pub event: String,
+    pub(crate) event: String,
     /// Body.
-    pub data: Value,
+    pub(crate) data: Value,
 }
 
 /// An open event stream.
-pub struct Events {
+pub(crate) struct Events {
     response: Response,
     buffer: String,
 }
 
 impl Events {
     /// Reads the body of `response` as it comes.
-    pub fn of(response: Response) -> Self {
+    pub(crate) fn of(response: Response) -> Self {
         Self { response, buffer: String::new() }
     }
 
     /// The next event.
-    pub async fn next(&mut self) -> Sent {
+    pub(crate) async fn next(&mut self) -> Sent {
         self.try_next().await.expect("the stream goes on")
     }
 
     /// The next event; `None` at the end of the stream.
-    pub async fn try_next(&mut self) -> Option<Sent> {
+    pub(crate) async fn try_next(&mut self) -> Option<Sent> {
         loop {
             if let Some(end) = self.buffer.find("\n\n") {
                 let block: String = self.buffer.drain(..end + 2).collect();
@@ -276,19 +276,19 @@ fn parse(block: &str) -> Option<Sent> {
 }
 
 /// A PNG of one colour. The fake picture model gives its label number `r % 5` (drawing, hentai, neutral, porn, sexy) the score `g / 255`.
-pub fn png(r: u8, g: u8) -> Vec<u8> {
+pub(crate) fn png(r: u8, g: u8) -> Vec<u8> {
     picture(r, g, 32, 32, image::ImageFormat::Png)
 }
 
 /// A picture of one colour.
-pub fn picture(r: u8, g: u8, width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
+pub(crate) fn picture(r: u8, g: u8, width: u32, height: u32, format: image::ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(width, height, image::Rgb([r, g, 0])).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
 /// A form with these parts; answers its media type and its body.
-pub fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
+pub(crate) fn form(parts: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, content) in parts {
         let file = if *name == "image" { "; filename=\"photo.jpg\"\r\nContent-Type: image/jpeg" } else { "" };

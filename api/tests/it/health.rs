@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt;
 use models::Lane;
 use pipeline::{
     PipelineError,
@@ -120,8 +121,11 @@ async fn a_full_service_refuses_work_but_shows_its_health() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_takes_too_long_is_answered() {
-    let service = Service::face_only(|config| config.server.request_seconds = 0, |_| {}).await;
-    let refused = service.get("/v1/calls").await;
+    let service = Service::face_only(|config| config.server.request_seconds = 1, |_| {}).await;
+    // A body that begins and never goes on.
+    let piece = futures::stream::iter([Ok::<_, std::io::Error>("{")]);
+    let body = reqwest::Body::wrap_stream(piece.chain(futures::stream::pending()));
+    let refused = service.post_bytes("/v1/items", "application/json", body).await;
     assert_eq!((refused.status, refused.code()), (503, "timeout"));
     assert!(!refused.header("retry-after").is_empty());
 }
