@@ -93,7 +93,7 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
         if let Some(cause) = error.cause() {
             tracing::error!(request.id = %id, http.route = route, error.code = error.code(), error.cause = cause, "request failed");
         }
-        response = rendered(response, error, &id);
+        response = rendered(&response, error, &id);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
@@ -123,7 +123,7 @@ async fn admit(app: &App, route: &str, request: Request, next: Next) -> Response
 }
 
 /// The error's body in place of the empty one, with the headers that the handler or the router had set (`Allow`).
-fn rendered(empty: Response, error: ApiError, id: &str) -> Response {
+fn rendered(empty: &Response, error: ApiError, id: &str) -> Response {
     let mut response = error.render(id);
     if let Some(allow) = empty.headers().get(axum::http::header::ALLOW) {
         response.headers_mut().insert(axum::http::header::ALLOW, allow.clone());

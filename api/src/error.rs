@@ -258,9 +258,8 @@ impl From<PipelineError> for ApiError {
             }
             PipelineError::NotFound { .. } => Self::new(kind, "not_found", format!("There is {error}.")),
             PipelineError::Full { what, retry_after_s } => {
-                let mut busy = Self::too_busy(format!(
-                    "The {what} is full: nothing was accepted. Try again after {retry_after_s} s."
-                ));
+                let text = format!("{what} is full: nothing was accepted; try again after {retry_after_s} s");
+                let mut busy = Self::too_busy(sentence(&text));
                 busy.0.retry_after_s = Some(retry_after_s);
                 busy
             }

@@ -16,7 +16,7 @@ use pipeline::{
     item::{Item, ItemId, TenantId},
     store::ItemRecord,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -222,8 +222,7 @@ pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<R
         }
         json if extract::is_json(json) => {
             let body = extract::read_body(body, limit).await?;
-            let several = is_batch(&body);
-            if !several {
+            if !is_batch(&body)? {
                 return Ok(Read::One(Box::new(extract::parse_owned(body).await?)));
             }
             let NewItems { items } = extract::parse_owned(body).await?;
@@ -239,14 +238,18 @@ pub(super) async fn read(app: &App, headers: &HeaderMap, body: Body) -> Result<R
     }
 }
 
-/// Has the object a member `items`? Values are skipped, not built.
-fn is_batch(body: &Bytes) -> bool {
+/// Has the object a member `items`? Values are skipped, not built. What is no JSON is refused here: read as the wrong one of the two, it would
+/// get a misleading sentence.
+fn is_batch(body: &Bytes) -> Result<bool, ApiError> {
     #[derive(Deserialize)]
     struct Probe<'a> {
         #[serde(borrow)]
         items: Option<&'a RawValue>,
     }
-    serde_json::from_slice::<Probe<'_>>(body).is_ok_and(|probe| probe.items.is_some())
+    match serde_json::from_slice::<Probe<'_>>(body) {
+        Ok(probe) => Ok(probe.items.is_some()),
+        Err(_) => extract::parse::<IgnoredAny>(body).map(|_| false),
+    }
 }
 
 /// Accepts items that were found well-formed, all or none. What was sent before is not queued again.
@@ -327,14 +330,15 @@ mod tests {
     #[test]
     fn a_member_items_makes_a_batch() {
         for (body, batch) in [
-            (r#"{"items":[]}"#, true),
-            (r#"{"text":"a","items":[{}]}"#, true),
-            (r#"{"items":null}"#, false),
-            (r#"{"text":"items"}"#, false),
-            ("[]", false),
-            ("", false),
+            (r#"{"items":[]}"#, Ok(true)),
+            (r#"{"text":"a","items":[{}]}"#, Ok(true)),
+            (r#"{"items":null}"#, Ok(false)),
+            (r#"{"text":"items"}"#, Ok(false)),
+            (r#"{"items":[{"text":"a"},]}"#, Err("invalid_json")),
+            ("[]", Err("invalid_field")),
+            ("", Err("body_empty")),
         ] {
-            assert_eq!(is_batch(&Bytes::from(body)), batch, "{body}");
+            assert_eq!(is_batch(&Bytes::from(body)).map_err(|error| error.code()), batch, "{body}");
         }
     }
 }

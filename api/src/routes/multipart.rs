@@ -89,7 +89,9 @@ fn broken(text: &str) -> ApiError {
 mod tests {
     use super::*;
 
-    async fn form(parts: &[(&str, &[u8])]) -> Result<NewItem, ApiError> {
+    type Parts<'a> = &'a [(&'a str, &'a [u8])];
+
+    async fn form(parts: Parts<'_>) -> Result<NewItem, ApiError> {
         let mut body = Vec::new();
         for (name, content) in parts {
             body.extend_from_slice(
@@ -116,7 +118,7 @@ mod tests {
 
     #[tokio::test]
     async fn wrong_forms_are_refused_by_code() {
-        let rows: [(&[(&str, &[u8])], &str); 5] = [
+        let rows: [(Parts<'_>, &str); 5] = [
             (&[("colour", b"red")], "unknown_field"),
             (&[("text", b"\xff")], "not_utf8"),
             (&[("id", b"17")], "invalid_field"),

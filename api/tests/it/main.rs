@@ -1,4 +1,5 @@
 //! The whole service over HTTP: one binary, one file per area. The models are fakes; everything else is real.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
 mod auth;
 mod bad_input;
