@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use benches::scenario::{self, Setting};
+use benches::{
+    report::Report,
+    scenario::{self, Setting},
+};
 use clap::{Parser, ValueEnum};
 
 /// Measures the built service against bare backends and peers.
@@ -74,19 +77,18 @@ async fn main() -> anyhow::Result<()> {
     let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
     let all = arguments.scenarios.is_empty();
     let wanted = |scenario| all || arguments.scenarios.contains(&scenario);
-    let mut reports = Vec::new();
+    let finish = |report: &Report| {
+        report.print();
+        report.write(&results)
+    };
     if wanted(Scenario::Text) {
-        reports.push(scenario::text::run(&setting).await?);
+        finish(&scenario::text::run(&setting).await?)?;
     }
     if wanted(Scenario::Frames) {
-        reports.push(scenario::frames::run(&setting).await?);
+        finish(&scenario::frames::run(&setting).await?)?;
     }
     if wanted(Scenario::Memory) {
-        reports.push(scenario::memory::run(&setting).await?);
-    }
-    for report in &reports {
-        report.print();
-        report.write(&results)?;
+        finish(&scenario::memory::run(&setting).await?)?;
     }
     Ok(())
 }

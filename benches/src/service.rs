@@ -49,7 +49,7 @@ impl Service {
             .env("CHAPERONE_MODELS__THREADS", threads)
             .env("CHAPERONE_STORE__URL", format!("sqlite:{}", data.path().join("chaperone.db").display()))
             .env("CHAPERONE_INDEX__URL", format!("edge:{}", data.path().join("index").display()))
-            .env("CHAPERONE_LOG__FILTER", "warn")
+            .env("CHAPERONE_LOG__FILTER", "warn,qdrant_edge=error")
             .envs(setup.environment.iter().copied())
             .stdout(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("starting {}", setup.binary.display()))?;

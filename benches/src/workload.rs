@@ -1,8 +1,9 @@
 //! What is sent: real sentences of a given length, real photos as call frames.
 
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, ensure};
+use datasets::{Manifest, load};
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, imageops::FilterType};
 
 /// Width and height of a benchmark frame.
@@ -11,24 +12,12 @@ pub const FRAME: (u32, u32) = (640, 480);
 /// Distinct sentences of the open STS-B development set with `words` words, which MiniLM's tokenizer makes about
 /// `words × 1.15 + 3` tokens of.
 pub fn sentences(datasets: &Path, words: std::ops::RangeInclusive<usize>) -> anyhow::Result<Vec<String>> {
-    let path = datasets.join("data/similarity/stsb_dev_open.csv.gz");
-    let file = std::fs::File::open(&path).with_context(|| format!("opening {}", path.display()))?;
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text)?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let headers = reader.headers()?.clone();
-    let mut sentences = Vec::new();
-    for column in ["sentence1", "sentence2"] {
-        let index = headers.iter().position(|header| header == column).context("sentence column")?;
-        let mut reader = csv::Reader::from_reader(text.as_bytes());
-        for row in reader.records() {
-            let row = row?;
-            let sentence = row.get(index).context("cell")?;
-            if words.contains(&sentence.split_whitespace().count()) {
-                sentences.push(sentence.to_owned());
-            }
-        }
-    }
+    let path = Manifest::open(datasets)?.verify("stsb_dev_open")?;
+    let mut sentences: Vec<String> = load::similarity(&path)?
+        .into_iter()
+        .flat_map(|pair| [pair.first, pair.second])
+        .filter(|sentence| words.contains(&sentence.split_whitespace().count()))
+        .collect();
     sentences.sort();
     sentences.dedup();
     ensure!(sentences.len() >= 64, "only {} sentences of this length in {}", sentences.len(), path.display());

@@ -37,11 +37,15 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     report.figure("mean frame, KiB", vec![bytes as f64 / 1024.0]);
     let requests: Vec<Request> = frames
         .into_iter()
-        .map(|body| Request { path: "/v1/check?dry_run=true".into(), content_type: "image/jpeg", body })
+        .map(|frame| Request {
+            path: "/v1/check?dry_run=true".into(),
+            content_type: "multipart/form-data; boundary=frame",
+            body: form(&frame),
+        })
         .collect();
     let requests = Arc::new(requests);
 
-    let setup = Setup { binary: &setting.binary, models: &["nsfw-mobilenet"], core: Some(0), environment: &[
+    let setup = Setup { binary: &setting.binary, models: &["embed-minilm", "nsfw-mobilenet"], core: Some(0), environment: &[
         ("CHAPERONE_PIPELINE__TEXT_MODELS", "[]"),
     ] };
     let service = Service::start(&setup)?;
@@ -73,4 +77,11 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     report.figure("chaperone, one connection: p50 ms", alone);
     report.goal("at least 5 × nsfwjs wasm", ours / theirs, ours / theirs >= 5.0);
     Ok(report)
+}
+
+/// `frame` as the only file of a form, as a browser or `curl -F` sends it.
+fn form(frame: &[u8]) -> Vec<u8> {
+    let head = "--frame\r\nContent-Disposition: form-data; name=\"image\"; filename=\"frame.jpg\"\r\n\
+                Content-Type: image/jpeg\r\n\r\n";
+    [head.as_bytes(), frame, b"\r\n--frame--\r\n"].concat()
 }

@@ -13,6 +13,7 @@ use crate::{
 };
 
 const FRAMES: usize = 10_000;
+const PARTICIPANTS: usize = 64;
 const MODELS: [&str; 4] = ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"];
 
 /// Runs once: memory does not vary between rounds.
@@ -28,7 +29,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let bytes: usize = (0..FRAMES).map(|index| frames[index % frames.len()].len()).sum();
     let requests: Vec<Request> = (0..FRAMES)
         .map(|index| Request {
-            path: format!("/v1/calls/bench/participants/p{}/frames", index % 200),
+            path: format!("/v1/calls/bench/participants/p{}/frames", index % PARTICIPANTS),
             content_type: "image/jpeg",
             body: frames[index % frames.len()].clone(),
         })
@@ -36,7 +37,9 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let requests = Arc::new(requests);
     let peak = Arc::new(std::sync::Mutex::new((0.0_f64, 0.0_f64)));
     let client = reqwest::Client::new();
-    let start = Request { path: "/v1/calls".into(), content_type: "application/json", body: br#"{"id":"bench"}"#.to_vec() };
+    let participants: Vec<String> = (0..PARTICIPANTS).map(|index| format!("p{index}")).collect();
+    let body = serde_json::json!({ "id": "bench", "participants": participants }).to_string().into();
+    let start = Request { path: "/v1/calls".into(), content_type: "application/json", body };
     load::run(service.url(), &Arc::new(vec![start]), 1, None).await?;
     let sending = load::run(service.url(), &requests, 16, None);
     tokio::pin!(sending);
