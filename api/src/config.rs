@@ -142,6 +142,6 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info,qdrant_edge=error".into() }
+        Self { format: LogFormat::Text, filter: "info,ort=warn,qdrant_edge=error".into() }
     }
 }

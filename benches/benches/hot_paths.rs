@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use models::{Lane, Pixels, batcher::BatchState, linear::LinearModel, spec::Batching};
 use pipeline::{
+    action::ActionKind,
     decode::{Limits, decode},
     item::ItemKind,
     normalise::Normalised,
@@ -15,7 +16,6 @@ use pipeline::{
         call::{ParticipantState, Standing},
         ladder::{Ladder, Step},
     },
-    action::ActionKind,
 };
 
 const MESSAGE: &str = "does anybody here know a good place for climbing near the river on a rainy weekend";
@@ -52,7 +52,8 @@ fn texts(criterion: &mut Criterion) {
     for name in ["toxicity", "spam"] {
         let weights = root().join("models/repository").join(name).join("weights.bin");
         let model = LinearModel::load(&weights).expect("weights are tracked in git");
-        group.bench_function(format!("score {name}"), |bencher| bencher.iter(|| model.score(black_box(MESSAGE), false)));
+        group
+            .bench_function(format!("score {name}"), |bencher| bencher.iter(|| model.score(black_box(MESSAGE), false)));
     }
     group.finish();
 }
@@ -64,23 +65,19 @@ fn pictures(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("picture 640x480");
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode JPEG", |bencher| bencher.iter(|| decode(black_box(&frames[0]), &limits)));
-    group.bench_function("resize to a 224 tensor", |bencher| bencher.iter(|| Pixels::to_tensor(black_box(&pixels), 224)));
+    group.bench_function("resize to a 224 tensor", |bencher| {
+        bencher.iter(|| Pixels::to_tensor(black_box(&pixels), 224));
+    });
     group.finish();
 }
 
 fn decisions(criterion: &mut Criterion) {
     let policy = Policy::builtin();
-    let signal = |label: &str, score| Signal {
-        model: "m".into(),
-        version: "1".into(),
-        label: label.into(),
-        score,
-    };
+    let signal = |label: &str, score| Signal { model: "m".into(), version: "1".into(), label: label.into(), score };
     let text: Vec<Signal> = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate", "spam"]
         .map(|label| signal(label, 0.1))
         .to_vec();
-    let frame: Vec<Signal> =
-        ["drawing", "hentai", "neutral", "porn", "sexy"].map(|label| signal(label, 0.2)).to_vec();
+    let frame: Vec<Signal> = ["drawing", "hentai", "neutral", "porn", "sexy"].map(|label| signal(label, 0.2)).to_vec();
     let facts = |kind, signals| Facts {
         kind,
         length: 80,

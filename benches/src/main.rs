@@ -10,9 +10,12 @@ use clap::{Parser, ValueEnum};
 
 /// Measures the built service against bare backends and peers.
 #[derive(Parser)]
-#[command(about, long_about = "Measures the built service against bare backends and peers.\n\n\
+#[command(
+    about,
+    long_about = "Measures the built service against bare backends and peers.\n\n\
     Run it from the repository root after `cargo build --release`. Close other work first: rounds alternate and medians are\n\
-    quoted, but a quiet machine still gives better figures.")]
+    quoted, but a quiet machine still gives better figures."
+)]
 struct Arguments {
     /// What to measure; nothing named means all.
     #[arg(value_enum)]

@@ -67,7 +67,6 @@ impl Noise {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "0..=4 fits")]
         let (a, b) = (((self.0 >> 20) % 5) as i8, ((self.0 >> 40) % 5) as i8);
         a - b
     }

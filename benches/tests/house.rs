@@ -118,7 +118,11 @@ fn no_source_file_grows_past_600_lines() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let lines = std::fs::read_to_string(&path).expect("source file").lines().count();
-                assert!(lines <= 600, "{} has {lines} lines: split it along a seam a reader would guess", path.display());
+                assert!(
+                    lines <= 600,
+                    "{} has {lines} lines: split it along a seam a reader would guess",
+                    path.display()
+                );
             }
         }
     }

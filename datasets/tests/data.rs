@@ -1,5 +1,7 @@
 //! The files in git are what the manifest says, and a damaged file is a typed error that names the line.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::{Path, PathBuf};
 
 use datasets::{DataError, Manifest, load};

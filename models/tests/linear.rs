@@ -1,5 +1,7 @@
 //! The linear models as they are in git, measured. No fetch needed.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::{Path, PathBuf};
 
 use datasets::{Manifest, load, measure};

@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Runs the verb.
-pub fn run(args: Args, global: &Global) -> Result<Exit> {
+pub fn run(args: &Args, global: &Global) -> Result<Exit> {
     let (mut config, sources) = Config::load_with_sources(global.config.as_deref())?;
     if let Some(filter) = &global.log {
         config.log.filter.clone_from(filter);

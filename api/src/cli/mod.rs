@@ -121,7 +121,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Check(args) => check::run(args, &global).await,
         Verb::Models(args) => models::run(args, &global).await,
         Verb::Eval(args) => eval::run(args, &global).await,
-        Verb::CheckConfig(args) => check_config::run(args, &global),
+        Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {
             let document = crate::openapi::document_json()?;

@@ -324,7 +324,10 @@ async fn i3_webhooks_are_told_at_least_once_with_one_key_across_kill_9() {
     assert!(received.bodies.values().any(|bodies| bodies.len() > 1), "nothing was repeated");
     for (key, bodies) in &received.bodies {
         let told: Vec<Value> = bodies.iter().map(|body| serde_json::from_slice(body).unwrap()).collect();
-        assert!(told.iter().all(|event| event["key"] == key.as_str() && event["data"] == actions[key]["data"]), "{told:#?}");
+        assert!(
+            told.iter().all(|event| event["key"] == key.as_str() && event["data"] == actions[key]["data"]),
+            "{told:#?}"
+        );
     }
 }
 

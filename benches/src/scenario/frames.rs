@@ -45,9 +45,12 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         .collect();
     let requests = Arc::new(requests);
 
-    let setup = Setup { binary: &setting.binary, models: &["embed-minilm", "nsfw-mobilenet"], core: Some(0), environment: &[
-        ("CHAPERONE_PIPELINE__TEXT_MODELS", "[]"),
-    ] };
+    let setup = Setup {
+        binary: &setting.binary,
+        models: &["embed-minilm", "nsfw-mobilenet"],
+        core: Some(0),
+        environment: &[("CHAPERONE_PIPELINE__TEXT_MODELS", "[]")],
+    };
     let service = Service::start(&setup)?;
     let length = Duration::from_secs(setting.seconds);
     load::run(service.url(), &requests, 8, Some(Duration::from_secs(2))).await?;

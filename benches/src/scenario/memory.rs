@@ -62,11 +62,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-async fn watch(
-    service: &Service,
-    client: &reqwest::Client,
-    peak: &std::sync::Mutex<(f64, f64)>,
-) -> anyhow::Result<()> {
+async fn watch(service: &Service, client: &reqwest::Client, peak: &std::sync::Mutex<(f64, f64)>) -> anyhow::Result<()> {
     let resident = service.resident_mib()?;
     let metrics = client.get(format!("{}/metrics", service.url())).send().await?.text().await?;
     let waiting: f64 = metrics

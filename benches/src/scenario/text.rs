@@ -47,7 +47,8 @@ pub fn bare(setting: &Setting) -> anyhow::Result<Bare> {
     let repository = Repository::open(&setting.repository)?;
     let folder = repository.verify(MODEL)?;
     let library = EngineConfig::default().onnxruntime_library(&setting.repository);
-    let mut backend = backend::open(folder.spec.backend, &folder, &BackendSettings { onnxruntime: library, threads: 1 })?;
+    let mut backend =
+        backend::open(folder.spec.backend, &folder, &BackendSettings { onnxruntime: library, threads: 1 })?;
     let encoder = TextEncoder::load(&folder.file("tokenizer")?, folder.spec.max_tokens)?;
     let prepared = workload::sentences(&setting.datasets, WORDS)?
         .iter()
@@ -122,7 +123,11 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     report.figure("service over HTTP, one connection: p50 ms", alone);
     let added = report.figure("added at one connection: p50 ms", added);
     report.goal("at least 90 % of the bare backend, per CPU-second", 100.0 * served / bare, served >= 0.9 * bare);
-    report.goal("at least 90 % of the bare backend, wall", 100.0 * served_wall / bare_wall, served_wall >= 0.9 * bare_wall);
+    report.goal(
+        "at least 90 % of the bare backend, wall",
+        100.0 * served_wall / bare_wall,
+        served_wall >= 0.9 * bare_wall,
+    );
     report.goal("added latency at one connection under 1 ms p50", added, added < 1.0);
     Ok(report)
 }

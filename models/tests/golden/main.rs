@@ -2,6 +2,8 @@
 //!
 //! How the golden files were made stands at the top of the scripts beside them.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::path::{Path, PathBuf};
 
 use models::{Engine, EngineConfig, Repository};

@@ -60,17 +60,17 @@ pub(crate) fn query(tenant: &str, seed: u64, limit: usize) -> Query {
 fn people(count: u64) -> Vec<Point> {
     let cities = ["Berlin", "Köln", "Paris"];
     let person = |n: u64| {
-        let mut attributes = json!({ "age": n % 60, "city": cities[(n % 3) as usize], "open": n % 2 == 0 });
+        let mut attributes = json!({ "age": n % 60, "city": cities[(n % 3) as usize], "open": n.is_multiple_of(2) });
         let map = attributes.as_object_mut().unwrap();
-        if n % 4 != 0 {
-            map.insert("langs".into(), json!(["en", if n % 5 == 0 { "de" } else { "fr" }]));
+        if !n.is_multiple_of(4) {
+            map.insert("langs".into(), json!(["en", if n.is_multiple_of(5) { "de" } else { "fr" }]));
         }
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             // Eighths: JSON without serde_json's `float_roundtrip` may lose the last bit of other fractions.
             map.insert("score".into(), json!(n as f64 / 8.0));
         }
-        map.insert("mixed".into(), if n % 2 == 0 { json!("7") } else { json!(7) });
-        map.insert("odd \"name\".[0]".into(), json!(if n % 6 == 0 { "yes" } else { "no" }));
+        map.insert("mixed".into(), if n.is_multiple_of(2) { json!("7") } else { json!(7) });
+        map.insert("odd \"name\".[0]".into(), json!(if n.is_multiple_of(6) { "yes" } else { "no" }));
         point(if n % 10 == 9 { "b" } else { "a" }, &format!("p{n:04}"), n, attributes)
     };
     (0..count).map(person).collect()
@@ -135,10 +135,12 @@ pub(crate) async fn x1_scores_are_the_cosine(index: &Shared) {
     assert!(index.search(query("nobody", 5, 10)).await.unwrap().is_empty());
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 fn any(attribute: &str, values: Value) -> Condition {
     Condition::Any { attribute: attribute.into(), values: values.as_array().unwrap().clone() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "`json!` makes values")]
 fn none(attribute: &str, values: Value) -> Condition {
     Condition::None { attribute: attribute.into(), values: values.as_array().unwrap().clone() }
 }

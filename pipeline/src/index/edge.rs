@@ -102,6 +102,7 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(internal(format!("a call ended: {error}"))))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "passed to `map_err` by name")]
 fn internal(message: impl ToString) -> PipelineError {
     PipelineError::Internal { part: "index", message: message.to_string() }
 }

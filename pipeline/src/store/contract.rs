@@ -64,6 +64,7 @@ pub(crate) fn text(tenant: &str, words: &str) -> Item {
     Item { envelope: envelope(tenant, ItemKind::Text), content: Content::Text(words.into()) }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "takes ids and literals alike")]
 pub(crate) fn event(tenant: &str, kind: &str, key: impl ToString) -> Event {
     let (tenant, key) = (tenant.into(), key.to_string());
     Event { sequence: 0, kind: kind.into(), tenant, key, at: noon(), data: json!({ "n": 1 }) }

@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_did_not_happen_is_told() {
-        let cases: [(fn(&mut Summary), &str); 6] = [
+        type Spoil = fn(&mut Summary);
+        let cases: [(Spoil, &str); 6] = [
             (|s| s.sent += 1, "24 items were sent, 23 have a verdict"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = false), "only 0 texts were flagged"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = true), "20 of 20 texts were flagged"),

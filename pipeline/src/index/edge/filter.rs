@@ -14,7 +14,7 @@ use crate::{
 
 /// The query's tenant, conditions and exclusions as one filter.
 pub(super) fn build(query: &Query) -> Result<Filter, PipelineError> {
-    let tenant = Match::new_value(ValueVariants::String(query.tenant.0.clone().into()));
+    let tenant = Match::new_value(ValueVariants::String(query.tenant.0.clone()));
     let mut must = vec![Qdrant::Field(FieldCondition::new_match(point::path(point::TENANT), tenant))];
     let mut must_not = Vec::new();
     for condition in &query.filter {
