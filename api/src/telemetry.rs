@@ -38,6 +38,12 @@ pub fn init_logs(config: &LogConfig) -> Result<()> {
             registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
         }
     };
+    // A panic's message can quote what was being judged (`byte index 3 is not a char boundary in "…"`): only its place is logged.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        tracing::error!(panic.place = place, panic.thread = thread, "a panic; the item that caused it gets an error");
+    }));
     Ok(())
 }
 
