@@ -54,7 +54,7 @@ setup: ## Install the system packages that building needs
 setup-test:
 	@deploy/setup.sh test
 
+# `--workspace`: the same features of every dependency as the tests use, so that nothing is compiled twice.
 build: setup
 	$(call say,building (the first time takes a while))
-	# `--workspace`: the same features of every dependency as the tests use, so that nothing is compiled twice.
 	@$(CARGO) build --release --locked --workspace --bin chaperone
