@@ -27,9 +27,9 @@ serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
 test: setup-test models ## Everything that the tests need, then all tests
 	$(call say,running the tests)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		$(CARGO) nextest run --release --locked --workspace; \
+		$(CARGO) nextest run --release --locked --workspace --no-fail-fast; \
 	else \
-		$(CARGO) test --release --locked --workspace; \
+		$(CARGO) test --release --locked --workspace --no-fail-fast; \
 	fi
 
 models: build ## Fetch, check and convert the models that are missing

@@ -92,22 +92,36 @@ async fn i6_ready_answers_503_while_the_service_stops() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i6_metrics_count_requests_by_route() {
+    const COUNTED: [&str; 3] = [
+        r#"chaperone_http_requests_total{method="POST",route="/v1/check",status="200"}"#,
+        r#"chaperone_http_requests_total{method="GET",route="/v1/items/{id}",status="404"}"#,
+        r#"chaperone_http_requests_total{method="GET",route="none",status="404"}"#,
+    ];
     let service = Service::start().await;
+    // Metrics are of the process: under plain `cargo test` other tests count too, so counters are compared, not pinned.
+    let before = metrics(&service).await;
     service.post("/v1/check", &json!({ "text": "hello" })).await.expect(200);
     service.get("/v1/items/01890a5d-ac96-774b-bcce-b302099a8057").await.expect(404);
     service.get("/no/such/route").await.expect(404);
+    let after = metrics(&service).await;
+    for series in COUNTED {
+        assert!(value(&after, series) > value(&before, series), "{series} in\n{after}");
+    }
+    for line in [r#"chaperone_queue_waiting{lane="interactive"} "#, "# TYPE chaperone_http_request_seconds histogram"] {
+        assert!(after.contains(line), "{line} in\n{after}");
+    }
+}
+
+async fn metrics(service: &Service) -> String {
     let metrics = service.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
-    let text = metrics.body.as_str().unwrap();
-    for line in [
-        r#"chaperone_http_requests_total{method="POST",route="/v1/check",status="200"} 1"#,
-        r#"chaperone_http_requests_total{method="GET",route="/v1/items/{id}",status="404"} 1"#,
-        r#"chaperone_http_requests_total{method="GET",route="none",status="404"} 1"#,
-        r#"chaperone_queue_waiting{lane="interactive"} 0"#,
-        "# TYPE chaperone_http_request_seconds histogram",
-    ] {
-        assert!(text.contains(line), "{line} in\n{text}");
-    }
+    metrics.body.as_str().expect("text").to_owned()
+}
+
+/// The value of one series; 0 when it is not there.
+fn value(metrics: &str, series: &str) -> u64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(series));
+    line.map_or(0, |value| value.trim().parse().expect("a count"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
