@@ -42,7 +42,7 @@ bench: models ## Measure speed and memory against bare backends and peers (needs
 	@$(TARGET)/release/chaperone-bench
 
 bench-micro: ## Time the hot paths one by one
-	@$(CARGO) bench --locked -p benches --bench hot_paths
+	@$(CARGO) bench --locked --workspace --bench hot_paths
 
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check

