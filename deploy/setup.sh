@@ -24,6 +24,10 @@ python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || packages+=(ca-certificates)
 if [ "$purpose" = test ]; then
     need curl curl
+    # Private servers of the tests: only their programs are used, their services need not run.
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
+    ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages+=(postgresql)
+    need flock util-linux
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then
@@ -40,9 +44,10 @@ if [ ${#packages[@]} -gt 0 ]; then
     fi
     say "installing ${packages[*]}"
     export DEBIAN_FRONTEND=noninteractive
+    # RUNLEVEL: a package that is a service is installed, not started.
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
-    if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
+    if ! { "${as_root[@]}" apt-get update -qq && "${as_root[@]}" env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}"; } >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         fail "apt-get could not install ${packages[*]}: see the lines above"
     fi

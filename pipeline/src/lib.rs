@@ -8,7 +8,12 @@
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
 //!
+//! `servers` (a feature, off in the product) starts private RabbitMQ and PostgreSQL servers for tests and benches.
+//!
 //! Deliberately absent: HTTP, tensors, long-lived loops, reads of the environment, thresholds in code.
+
+#[cfg(all(test, not(feature = "servers")))]
+compile_error!("the tests need private servers: run them for the whole workspace (`cargo test --release --workspace`)");
 
 pub mod action;
 pub mod clock;
@@ -25,6 +30,8 @@ pub mod process;
 pub mod profile;
 pub mod queue;
 pub mod record;
+#[cfg(feature = "servers")]
+pub mod servers;
 pub mod signal;
 mod slots;
 pub mod store;
