@@ -11,6 +11,7 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod fresh;
 mod lanes;
 pub mod memory;
 
