@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use models::{Engine, Repository};
+use models::{Engine, Lane, Repository};
 use pipeline::{
     clock::Clock,
     index::{self, VectorIndex},
@@ -47,9 +47,8 @@ impl Services {
         let store = store::connect(&config.store.url).await.with_context(|| {
             format!("cannot open store.url `{url}`: the folder must be writable, and no other chaperone may use it")
         })?;
-        let capacity = [config.queue.interactive_capacity, config.queue.live_capacity, config.queue.bulk_capacity];
         let url = redact_url(&config.queue.url);
-        let queue = queue::connect(&config.queue.url, capacity, store.clone())
+        let queue = queue::connect(&config.queue, &Lane::ALL, store.clone(), clock.clone())
             .await
             .with_context(|| format!("cannot open queue.url `{url}`"))?;
 

@@ -6,19 +6,58 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QueueConfig {
-    /// `memory:` (this process, journaled through the store).
+    /// `memory:` (this process, journaled through the store), or `amqp://user:password@host:5672/vhost` (`amqps:` with
+    /// TLS) for RabbitMQ.
     pub url: String,
-    /// Items that may wait in the interactive lane before 429.
+    /// Items that may wait in the interactive lane before 429. RabbitMQ counts messages: a batch of texts is one.
     pub interactive_capacity: usize,
     /// Items that may wait in the live lane before 429.
     pub live_capacity: usize,
     /// Items that may wait in the bulk lane before 429.
     pub bulk_capacity: usize,
+    /// Oldest call frame that is still judged, in milliseconds since we accepted it.
+    pub live_max_age_ms: u64,
+    /// RabbitMQ: every name of ours in the broker begins with this.
+    pub prefix: String,
+    /// RabbitMQ: queues over which the participants of calls are spread. All processes and publishers must agree.
+    pub partitions: u32,
+    /// RabbitMQ: messages of the interactive lane that this process may hold at once. At least `workers.permits`, so that
+    /// messages with one item each can fill them.
+    pub prefetch: u16,
+    /// RabbitMQ: messages of the bulk lane that this process may hold at once; they may be pictures of many megabytes.
+    pub bulk_prefetch: u16,
+    /// RabbitMQ: frames of one partition that this process may hold at once; at least the participants that one partition
+    /// has at the busiest time, because one frame of each waits in this process.
+    pub live_prefetch: u16,
+    /// RabbitMQ: deliveries that may end with a lost worker before a message is given up.
+    pub delivery_limit: u32,
+    /// RabbitMQ: seconds that publishing may take before it is refused.
+    pub publish_seconds: u64,
 }
 
 impl Default for QueueConfig {
     fn default() -> Self {
-        Self { url: "memory:".into(), interactive_capacity: 20_000, live_capacity: 20_000, bulk_capacity: 50_000 }
+        Self {
+            url: "memory:".into(),
+            interactive_capacity: 20_000,
+            live_capacity: 20_000,
+            bulk_capacity: 50_000,
+            live_max_age_ms: 2_000,
+            prefix: "chaperone".into(),
+            partitions: 16,
+            prefetch: 256,
+            bulk_prefetch: 32,
+            live_prefetch: 256,
+            delivery_limit: 5,
+            publish_seconds: 5,
+        }
+    }
+}
+
+impl QueueConfig {
+    /// Items that may wait, per lane in the order of `Lane::ALL`.
+    pub fn capacity(&self) -> [usize; 3] {
+        [self.interactive_capacity, self.live_capacity, self.bulk_capacity]
     }
 }
 

@@ -25,6 +25,7 @@ pub mod index;
 pub mod item;
 mod judge;
 pub mod normalise;
+pub mod notice;
 pub mod policy;
 pub mod process;
 pub mod profile;

@@ -13,8 +13,8 @@ use pipeline::{
     index::{Hit, Point, Query, VectorIndex},
     item::{Content, Envelope, Item, ItemId, ItemKind, ProfileId, TenantId},
     process::Processed,
-    queue::{DeadLetter, Delivery, LaneDepth, Queue, Settle},
-    store::Store,
+    queue::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle},
+    store::{Event, Store},
     verdict::{Outcome, Timings, Verdict},
 };
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
@@ -134,6 +134,15 @@ impl Queue for Feed {
     }
     async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         Ok(vec![])
+    }
+    fn has_bus(&self) -> bool {
+        false
+    }
+    async fn announce(&self, _: &[Event]) -> Result<(), PipelineError> {
+        Ok(())
+    }
+    async fn receive_notice(&self) -> Option<NoticeDelivery> {
+        std::future::pending().await
     }
     async fn close(&self) {
         self.items.lock().await.close();

@@ -8,7 +8,8 @@ use models::Lane;
 use pipeline::{
     PipelineError,
     item::Item,
-    queue::{DeadLetter, Delivery, LaneDepth, Queue},
+    queue::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue},
+    store::Event,
 };
 use serde_json::json;
 
@@ -37,6 +38,18 @@ impl Queue for Gone {
 
     async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         Err(gone())
+    }
+
+    fn has_bus(&self) -> bool {
+        true
+    }
+
+    async fn announce(&self, _: &[Event]) -> Result<(), PipelineError> {
+        Err(gone())
+    }
+
+    async fn receive_notice(&self) -> Option<NoticeDelivery> {
+        None
     }
 
     async fn close(&self) {}

@@ -8,11 +8,8 @@ use std::{
 
 use models::Lane;
 
-use crate::{item::ItemId, queue::LaneDepth};
-
-/// Deliveries that each lane may take in one round while others wait: interactive, live, bulk. An idle lane's turn goes to
-/// the others at once, so the shares only count when more comes in than goes out.
-const SHARES: [u32; 3] = [8, 4, 1];
+use super::{LaneDepth, shares::Shares};
+use crate::item::ItemId;
 
 /// A point in time as this module sees it: since some start.
 type Instant = Duration;
@@ -55,7 +52,7 @@ pub(super) struct Lanes {
     waiting: [VecDeque<ItemId>; 3],
     delayed: BinaryHeap<Reverse<(Instant, ItemId)>>,
     known: HashMap<ItemId, Known>,
-    credit: [u32; 3],
+    shares: Shares,
 }
 
 impl Lanes {
@@ -67,7 +64,7 @@ impl Lanes {
             waiting: Default::default(),
             delayed: BinaryHeap::new(),
             known: HashMap::new(),
-            credit: SHARES,
+            shares: Shares::new(),
         }
     }
 
@@ -131,15 +128,7 @@ impl Lanes {
 
     /// The next item: the most urgent lane that has one and has not used up its share of this round.
     pub(super) fn take(&mut self) -> Option<Next> {
-        if self.waiting.iter().all(VecDeque::is_empty) {
-            return None;
-        }
-        let ready = |lanes: &Self| (0..3).find(|lane| lanes.credit[*lane] > 0 && !lanes.waiting[*lane].is_empty());
-        let lane = ready(self).or_else(|| {
-            self.credit = SHARES;
-            ready(self)
-        })?;
-        self.credit[lane] -= 1;
+        let lane = self.shares.take([0, 1, 2].map(|lane: usize| !self.waiting[lane].is_empty()))?;
         let id = self.waiting[lane].pop_front()?;
         let known = self.known.get_mut(&id)?;
         known.place = Place::InFlight;

@@ -21,13 +21,13 @@ use tokio::{
 };
 
 use super::{
-    DeadLetter, Delivery, LaneDepth, Queue, Settle,
+    DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle,
     lanes::{Lanes, Next},
 };
 use crate::{
     error::PipelineError,
     item::{Item, ItemId},
-    store::Store,
+    store::{Event, Store},
 };
 
 /// How long an ack waits for others.
@@ -259,6 +259,25 @@ impl Queue for MemoryQueue {
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         self.shared.store.journal_dead(limit).await
+    }
+
+    fn has_bus(&self) -> bool {
+        false
+    }
+
+    async fn announce(&self, _: &[Event]) -> Result<(), PipelineError> {
+        Ok(())
+    }
+
+    async fn receive_notice(&self) -> Option<NoticeDelivery> {
+        loop {
+            let mut wake = std::pin::pin!(self.shared.wake.notified());
+            wake.as_mut().enable();
+            if self.shared.state().closed {
+                return None;
+            }
+            wake.await;
+        }
     }
 
     async fn close(&self) {

@@ -7,13 +7,18 @@
 //! - Delivery is at least once. A delivery that is dropped without being settled comes back, its attempt count raised.
 //! - Lanes: [`Lane::Interactive`] before [`Lane::Live`] before [`Lane::Bulk`], with a share kept for the lower ones so
 //!   that none starves. Within a lane, first in, first out; a retried item comes back after its wait.
-//! - After `close`, `receive` answers `None` once and for ever; what was not settled stays for the next start.
+//! - After `close`, `receive` and `receive_notice` answer `None` once and for ever; what was not settled stays for the next
+//!   start.
 
 #[cfg(test)]
 pub(crate) mod contract;
 mod fresh;
 mod lanes;
 pub mod memory;
+mod notice;
+mod shares;
+
+pub use notice::{NoticeDelivery, SettleNotice};
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,9 +27,11 @@ use models::Lane;
 use serde::Serialize;
 
 use crate::{
+    clock::Clock,
+    config::QueueConfig,
     error::PipelineError,
     item::{Item, ItemId},
-    store::Store,
+    store::{Event, Store},
 };
 
 /// How many wait in a lane.
@@ -65,6 +72,16 @@ pub trait Queue: Send + Sync {
 
     /// Items given up, oldest first, at most `limit`.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError>;
+
+    /// Does [`Queue::announce`] reach anybody? `false`: there is no bus, and nobody needs to relay events to it.
+    fn has_bus(&self) -> bool;
+
+    /// Publishes events to the platform's bus, in order; they are kept there when it returns. At least once: a consumer
+    /// deduplicates by the event's key.
+    async fn announce(&self, events: &[Event]) -> Result<(), PipelineError>;
+
+    /// The next event from the platform; waits for one. `None` after `close`. Without a bus it only waits.
+    async fn receive_notice(&self) -> Option<NoticeDelivery>;
 
     /// Stops handing out. Settling of what is in flight still works.
     async fn close(&self);
@@ -121,6 +138,11 @@ impl Delivery {
         self.attempt
     }
 
+    /// Was it handed out before? Then its outcome may be there already.
+    pub fn redelivered(&self) -> bool {
+        self.attempt > 1
+    }
+
     /// Call when the outcome is durable, not earlier.
     pub async fn ack(mut self) -> Result<(), PipelineError> {
         match self.settle.take() {
@@ -154,10 +176,17 @@ impl Drop for Delivery {
     }
 }
 
-/// Opens the queue that `url` names: `memory:` (lanes in this process, journaled through `store`).
-pub async fn connect(url: &str, capacity: [usize; 3], store: Arc<dyn Store>) -> Result<Arc<dyn Queue>, PipelineError> {
+/// Opens the queue that `config.url` names: `memory:` (lanes in this process, journaled through `store`). `lanes` are those
+/// that this process consumes; none makes it a publisher only.
+pub async fn connect(
+    config: &QueueConfig,
+    lanes: &[Lane],
+    store: Arc<dyn Store>,
+    clock: Clock,
+) -> Result<Arc<dyn Queue>, PipelineError> {
+    let url = &config.url;
     match url.split(':').next() {
-        Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(capacity, store).await?)),
+        Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(config.capacity(), store).await?)),
         _ => Err(PipelineError::invalid("queue_url", format!("queue.url `{url}` is not known: use `memory:`"))),
     }
 }
