@@ -128,6 +128,7 @@ impl Queue for Feed {
         let item = self.items.lock().await.recv().await?;
         Some(Delivery::new(item, Lane::Bulk, 1, Arc::new(self.recorder.clone())))
     }
+    fn hold(&self, _: Lane, _: bool) {}
     async fn depth(&self) -> Result<Vec<LaneDepth>, PipelineError> {
         let lane = |lane| LaneDepth { lane, waiting: 3, in_flight: 1, capacity: 9 };
         Ok(Lane::ALL.map(lane).to_vec())

@@ -28,6 +28,7 @@ impl Queue for Gone {
         Err(gone())
     }
 
+    fn hold(&self, _: Lane, _: bool) {}
     async fn receive(&self) -> Option<Delivery> {
         None
     }

@@ -9,6 +9,26 @@ use std::{
     time::Duration,
 };
 
+/// Why a live frame is given up without a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shed {
+    /// A newer frame of the same participant came while it waited.
+    Displaced,
+    /// It became older than `queue.live_max_age_ms`.
+    Stale,
+}
+
+impl Shed {
+    /// Counts one in `chaperone_frames_shed_total`.
+    pub(crate) fn count(self) {
+        let reason = match self {
+            Self::Displaced => "displaced",
+            Self::Stale => "stale",
+        };
+        metrics::counter!("chaperone_frames_shed_total", "reason" => reason).increment(1);
+    }
+}
+
 /// Frames that wait, at most one per participant. Memory and the cost of a step depend on the number of participants that
 /// wait, not on how much they send; every step is O(log participants).
 ///

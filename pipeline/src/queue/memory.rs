@@ -4,11 +4,15 @@
 //! is delivered again by the next one. Memory holds ids, and the content of a few megabytes of the newest and the next
 //! items at most; everything else is read from the journal when its turn comes.
 //!
+//! Frames in the live lane are given up when a newer one displaces them or when they become too old (`lanes`, `fresh`): they
+//! leave the journal without an outcome, counted in `chaperone_frames_shed_total`.
+//!
 //! Acks are collected for [`ACK_DELAY`] and settled together: a lost ack is only a redelivery, which the worker's
 //! seen-before check ends.
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,11 +26,13 @@ use tokio::{
 
 use super::{
     DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle,
-    lanes::{Lanes, Next},
+    lanes::{Entry, Frame, Lanes, Next},
 };
 use crate::{
+    clock::Clock,
+    config::QueueConfig,
     error::PipelineError,
-    item::{Item, ItemId},
+    item::{Envelope, Item, ItemId, ItemKind},
     store::{Event, Store},
 };
 
@@ -40,6 +46,8 @@ const KEPT_BYTES: usize = 8 << 20;
 const READ_AHEAD: (usize, usize) = (64, 1 << 20);
 /// Pause before another try when the store cannot be reached.
 const STORE_PAUSE: Duration = Duration::from_millis(250);
+/// Where this queue's time starts, so that what was received before the start has a place in it. Nothing is seen as older.
+const HEAD_START: Duration = Duration::from_secs(24 * 3600);
 /// What a refused publisher is told to wait.
 const RETRY_AFTER_S: u32 = 1;
 
@@ -53,6 +61,9 @@ struct Shared {
     state: Mutex<State>,
     wake: Notify,
     start: Instant,
+    clock: Clock,
+    /// Makes participants' keys; random, so that nobody can choose names that share one.
+    keys: RandomState,
     settled: mpsc::Sender<Settled>,
 }
 
@@ -67,6 +78,7 @@ struct State {
 enum Settled {
     Ack(ItemId),
     Attempt(ItemId),
+    Shed(Vec<ItemId>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -100,7 +112,7 @@ impl State {
             return Found::Closed;
         }
         let again = self.lanes.promote(now);
-        let Some(next) = self.lanes.take() else { return Found::Nothing(again) };
+        let Some(next) = self.lanes.take(now) else { return Found::Nothing(again) };
         match self.unkeep(next.id) {
             Some(item) => Found::Ready(item, next),
             None => {
@@ -115,16 +127,16 @@ impl State {
 }
 
 impl MemoryQueue {
-    /// Opens the queue; what an earlier process accepted and did not finish waits again, oldest first.
-    pub async fn open(capacity: [usize; 3], store: Arc<dyn Store>) -> Result<Self, PipelineError> {
-        let mut lanes = Lanes::new(capacity);
-        for entry in store.journal_pending().await? {
-            lanes.restore(entry.id, entry.lane, entry.attempts, entry.bytes);
-        }
+    /// Opens the queue; what an earlier process accepted and did not finish waits again, oldest first. Frames that became
+    /// too old meanwhile are given up.
+    pub async fn open(config: &QueueConfig, store: Arc<dyn Store>, clock: Clock) -> Result<Self, PipelineError> {
+        let lanes = Lanes::new(config.capacity(), Duration::from_millis(config.live_max_age_ms));
         let (settled, inbox) = mpsc::channel(4 * ACK_BATCH);
         tokio::spawn(settle(Arc::clone(&store), inbox));
         let state = State { lanes, kept: HashMap::new(), kept_bytes: 0, closed: false };
-        let shared = Shared { store, state: Mutex::new(state), wake: Notify::new(), start: Instant::now(), settled };
+        let (state, wake, keys) = (Mutex::new(state), Notify::new(), RandomState::new());
+        let shared = Shared { store, state, wake, start: Instant::now(), clock, keys, settled };
+        shared.restore().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -134,13 +146,76 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Since [`HEAD_START`] before the start.
+    fn now(&self) -> Duration {
+        HEAD_START + self.start.elapsed()
+    }
+
+    /// The item as its lane sees it. A frame's age counts from its acceptance, by our clock: a platform's clock that is wrong
+    /// must not make all of its frames too old.
+    fn entry(&self, envelope: &Envelope, bytes: usize) -> Entry {
+        let frame = match (envelope.kind, &envelope.call, &envelope.actor) {
+            (ItemKind::Frame, Some(call), Some(actor)) => {
+                let age = (self.clock.now() - envelope.received_at).to_std().unwrap_or_default();
+                let participant = self.keys.hash_one((&envelope.tenant, call, actor));
+                Some(Frame { participant, since: self.now().saturating_sub(age) })
+            }
+            _ => None,
+        };
+        Entry { id: envelope.id, bytes: u32::try_from(bytes).unwrap_or(u32::MAX), frame }
+    }
+
+    /// Lets wait again what the journal holds.
+    async fn restore(&self) -> Result<(), PipelineError> {
+        let pending = self.store.journal_pending().await?;
+        // Only the items themselves say which are frames of whom, and since when. Displacing keeps them few.
+        let mut live: Vec<_> = pending.iter().filter(|entry| entry.lane == Lane::Live).map(|entry| entry.id).collect();
+        let mut frames = HashMap::with_capacity(live.len());
+        while !live.is_empty() {
+            let part = live.split_off(live.len().saturating_sub(READ_AHEAD.0));
+            for item in self.store.journal_load_many(part).await? {
+                frames.insert(item.envelope.id, self.entry(&item.envelope, item.content.len()).frame);
+            }
+        }
+        {
+            let (mut state, now) = (self.state(), self.now());
+            for waits in pending {
+                let frame = frames.get(&waits.id).copied().flatten();
+                state.lanes.restore(Entry { id: waits.id, bytes: waits.bytes, frame }, waits.lane, waits.attempts, now);
+            }
+            state.lanes.thin_all(now);
+        }
+        self.tell_shed();
+        Ok(())
+    }
+
+    /// Has the journal forget the frames that were given up.
+    fn tell_shed(&self) {
+        let mut state = self.state();
+        let shed = state.lanes.take_shed();
+        if shed.is_empty() {
+            return;
+        }
+        for (id, _) in &shed {
+            state.unkeep(*id);
+        }
+        match self.settled.try_send(Settled::Shed(shed.iter().map(|(id, _)| *id).collect())) {
+            Ok(()) => shed.into_iter().for_each(|(_, why)| why.count()),
+            // Full: the next call tells of them.
+            Err(_) => state.lanes.put_back_shed(shed),
+        }
+    }
+
     /// Writes the items to the journal, then lets them be handed out. All or none.
     async fn accept(&self, items: Vec<Item>, lane: Lane) -> Result<(), PipelineError> {
-        let ids: Vec<(ItemId, u32)> = items
-            .iter()
-            .map(|item| (item.envelope.id, u32::try_from(item.content.len()).unwrap_or(u32::MAX)))
-            .collect();
-        if !self.state().lanes.reserve(lane, &ids) {
+        let ids: Vec<Entry> = items.iter().map(|item| self.entry(&item.envelope, item.content.len())).collect();
+        let reserved = {
+            let (mut state, now) = (self.state(), self.now());
+            state.lanes.thin(now);
+            state.lanes.reserve(lane, &ids)
+        };
+        self.tell_shed();
+        if !reserved {
             let what = match lane {
                 Lane::Interactive => "the interactive lane",
                 Lane::Live => "the live lane",
@@ -156,7 +231,8 @@ impl Shared {
                 state.lanes.withdraw(&ids);
                 return Err(error);
             }
-            let fresh: std::collections::HashSet<ItemId> = state.lanes.admit(lane, &ids).into_iter().collect();
+            let fresh: std::collections::HashSet<ItemId> =
+                state.lanes.admit(lane, &ids, self.now()).into_iter().collect();
             for item in copies.into_iter().filter(|item| fresh.contains(&item.envelope.id)) {
                 // The first of two with one id is the one that the journal kept.
                 if !state.kept.contains_key(&item.envelope.id) {
@@ -189,7 +265,7 @@ impl Shared {
     }
 
     fn put_back(&self, id: ItemId, after: Duration) {
-        let due = (!after.is_zero()).then(|| self.start.elapsed() + after);
+        let due = (!after.is_zero()).then(|| self.now() + after);
         self.state().lanes.put_back(id, due);
         self.wake.notify_waiters();
     }
@@ -214,7 +290,8 @@ impl Queue for MemoryQueue {
             let mut wake = std::pin::pin!(self.shared.wake.notified());
             // Register for the wake-up before looking for work.
             wake.as_mut().enable();
-            let found = self.shared.state().find(self.shared.start.elapsed());
+            let found = self.shared.state().find(self.shared.now());
+            self.shared.tell_shed();
             let (item, next) = match found {
                 Found::Closed => return None,
                 Found::Nothing(None) => {
@@ -222,7 +299,7 @@ impl Queue for MemoryQueue {
                     continue;
                 }
                 Found::Nothing(Some(due)) => {
-                    let _ = tokio::time::timeout_at(self.shared.start + due, wake).await;
+                    let _ = tokio::time::timeout_at(self.shared.start + due.saturating_sub(HEAD_START), wake).await;
                     continue;
                 }
                 Found::Ready(item, next) => (item, next),
@@ -250,6 +327,13 @@ impl Queue for MemoryQueue {
             };
             let settle: Arc<dyn Settle> = Arc::clone(&self.shared) as Arc<dyn Settle>;
             return Some(Delivery::new(item, next.lane, next.attempt, settle));
+        }
+    }
+
+    fn hold(&self, lane: Lane, held: bool) {
+        self.shared.state().lanes.hold(lane, held);
+        if !held {
+            self.shared.wake.notify_waiters();
         }
     }
 
@@ -367,6 +451,7 @@ async fn settle(store: Arc<dyn Store>, mut inbox: mpsc::Receiver<Settled>) {
         loop {
             match message {
                 Some(Settled::Ack(id)) => acked.push(id),
+                Some(Settled::Shed(ids)) => acked.extend(ids),
                 Some(Settled::Attempt(id)) => {
                     if let Err(error) = store.journal_retry(id).await {
                         tracing::warn!(queue.error = %error, "an attempt was not counted");

@@ -7,6 +7,8 @@
 //! - Delivery is at least once. A delivery that is dropped without being settled comes back, its attempt count raised.
 //! - Lanes: [`Lane::Interactive`] before [`Lane::Live`] before [`Lane::Bulk`], with a share kept for the lower ones so
 //!   that none starves. Within a lane, first in, first out; a retried item comes back after its wait.
+//! - Frames of calls in [`Lane::Live`] are worthless when late, and the one exception: of each participant the newest waits,
+//!   participants in turn, and what is displaced or becomes too old is given up without an outcome (`fresh`).
 //! - After `close`, `receive` and `receive_notice` answer `None` once and for ever; what was not settled stays for the next
 //!   start.
 
@@ -66,6 +68,10 @@ pub trait Queue: Send + Sync {
 
     /// The next item; waits for one. `None` after `close`.
     async fn receive(&self) -> Option<Delivery>;
+
+    /// Hands out nothing from `lane` from now on (`held`), or hands out again. What waits goes on waiting; a `receive` that
+    /// waits sees the change. Only the process's own consumer calls it: it has as many of this lane in flight as it can do.
+    fn hold(&self, lane: Lane, held: bool);
 
     /// How many wait, per lane in the order of [`Lane::ALL`].
     async fn depth(&self) -> Result<Vec<LaneDepth>, PipelineError>;
@@ -186,7 +192,7 @@ pub async fn connect(
 ) -> Result<Arc<dyn Queue>, PipelineError> {
     let url = &config.url;
     match url.split(':').next() {
-        Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(config.capacity(), store).await?)),
+        Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(config, store, clock).await?)),
         _ => Err(PipelineError::invalid("queue_url", format!("queue.url `{url}` is not known: use `memory:`"))),
     }
 }

@@ -8,22 +8,34 @@ use std::{
 };
 
 use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
 use models::Lane;
 use tempfile::TempDir;
 
 use super::{KEPT_BYTES, MemoryQueue};
 use crate::{
     action::ActionKind,
-    item::{Content, Item, ItemId, ItemKind},
+    clock::Clock,
+    config::QueueConfig,
+    item::{Content, Envelope, Item, ItemId, ItemKind},
     queue::{
         Queue,
         contract::{Place, next, texts},
     },
     store::{
         Store, connect,
-        contract::{envelope, record},
+        contract::{envelope, noon, record},
     },
 };
+
+fn config(capacity: usize) -> QueueConfig {
+    QueueConfig {
+        interactive_capacity: capacity,
+        live_capacity: capacity,
+        bulk_capacity: capacity,
+        ..QueueConfig::default()
+    }
+}
 
 struct OnFile {
     _folder: TempDir,
@@ -33,7 +45,7 @@ struct OnFile {
 #[async_trait::async_trait]
 impl Place for OnFile {
     async fn open(&self, capacity: usize) -> Arc<dyn Queue> {
-        Arc::new(MemoryQueue::open([capacity; 3], Arc::clone(&self.store)).await.unwrap())
+        Arc::new(MemoryQueue::open(&config(capacity), Arc::clone(&self.store), Clock::system()).await.unwrap())
     }
 }
 
@@ -47,7 +59,7 @@ crate::queue::contract::queue_contract!(on_file);
 
 fn pictures(count: usize, bytes: usize) -> Vec<Item> {
     let picture = |n: usize| Item {
-        envelope: envelope("a", ItemKind::Frame),
+        envelope: envelope("a", ItemKind::Image),
         content: Content::Picture(Bytes::from(vec![n.to_le_bytes()[0]; bytes])),
     };
     (0..count).map(picture).collect()
@@ -56,7 +68,7 @@ fn pictures(count: usize, bytes: usize) -> Vec<Item> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn content_beyond_the_kept_megabytes_comes_from_the_journal() {
     let place = on_file().await;
-    let queue = MemoryQueue::open([1000; 3], Arc::clone(&place.store)).await.unwrap();
+    let queue = MemoryQueue::open(&config(1000), Arc::clone(&place.store), Clock::system()).await.unwrap();
     let items = pictures(200, 100_000);
     for part in items.chunks(20) {
         queue.publish(part.to_vec(), Lane::Live).await.unwrap();
@@ -114,13 +126,80 @@ async fn a_publisher_that_leaves_in_the_middle_leaves_no_orphan() {
     assert_eq!(queue.depth().await.unwrap()[1].waiting, journaled().await, "what is journaled is delivered");
 }
 
+fn frame(actor: &str, received_at: DateTime<Utc>) -> Item {
+    let (actor, call) = (Some(actor.into()), Some("room".into()));
+    let envelope = Envelope { actor, call, received_at, ..envelope("a", ItemKind::Frame) };
+    Item { envelope, content: Content::Picture(Bytes::from_static(b"picture")) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_waiting_frames_are_displaced_and_leave_the_journal() {
+    let (place, clock) = (on_file().await, Clock::fixed(noon()));
+    let queue: Arc<dyn Queue> =
+        Arc::new(MemoryQueue::open(&config(100), Arc::clone(&place.store), clock.clone()).await.unwrap());
+    let (old, other) = (frame("ann", noon()), frame("bob", noon()));
+    queue.publish(vec![old.clone(), other.clone()], Lane::Live).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    let new = frame("ann", noon());
+    queue.publish(vec![new.clone()], Lane::Live).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    for expected in [&new, &other] {
+        let delivery = next(&queue).await;
+        assert_eq!(**delivery.item(), *expected);
+        delivery.ack().await.unwrap();
+    }
+    queue.close().await;
+    assert!(place.store.journal_pending().await.unwrap().is_empty());
+    assert_eq!(place.store.load_item(&"a".into(), old.envelope.id).await.unwrap(), None, "neither queued nor judged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_frames_that_became_too_old_while_nobody_ran_are_given_up_at_start() {
+    let (place, clock) = (on_file().await, Clock::fixed(noon()));
+    let open = async || {
+        let queue = MemoryQueue::open(&config(100), Arc::clone(&place.store), clock.clone()).await.unwrap();
+        Arc::new(queue) as Arc<dyn Queue>
+    };
+    let (old, text) = (frame("ann", noon()), texts(1).remove(0));
+    let young = frame("bob", noon() + TimeDelta::seconds(2));
+    open().await.publish(vec![old.clone(), text.clone(), young.clone()], Lane::Live).await.unwrap();
+    clock.advance(TimeDelta::seconds(3));
+    let queue = open().await;
+    assert_eq!(queue.depth().await.unwrap()[1].waiting, 2);
+    for expected in [&text, &young] {
+        let delivery = next(&queue).await;
+        assert_eq!(**delivery.item(), *expected);
+        delivery.ack().await.unwrap();
+    }
+    queue.close().await;
+    assert!(place.store.journal_pending().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f5_a_receiver_waits_while_the_live_lane_is_held() {
+    let (place, clock) = (on_file().await, Clock::fixed(noon()));
+    let queue: Arc<dyn Queue> =
+        Arc::new(MemoryQueue::open(&config(100), Arc::clone(&place.store), clock).await.unwrap());
+    queue.hold(Lane::Live, true);
+    queue.publish(vec![frame("ann", noon())], Lane::Live).await.unwrap();
+    let receiver = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { next(&queue).await.lane() })
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!receiver.is_finished());
+    queue.hold(Lane::Live, false);
+    assert_eq!(receiver.await.unwrap(), Lane::Live);
+}
+
 /// Not a test: the process that [`i7_accepted_items_survive_kill_9_and_are_judged_once`] kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by i7_accepted_items_survive_kill_9_and_are_judged_once"]
 async fn child_publishes_and_judges_until_it_is_killed() {
     let Ok(url) = std::env::var("CHAPERONE_TEST_QUEUE") else { return };
     let store = connect(&url).await.unwrap();
-    let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::open([100_000; 3], Arc::clone(&store)).await.unwrap());
+    let queue: Arc<dyn Queue> =
+        Arc::new(MemoryQueue::open(&config(100_000), Arc::clone(&store), Clock::system()).await.unwrap());
     let publisher = {
         let queue = Arc::clone(&queue);
         tokio::spawn(async move {
@@ -161,7 +240,8 @@ async fn i7_accepted_items_survive_kill_9_and_are_judged_once() {
     acknowledged.extend(lines.map_while(Result::ok));
 
     let store = connect(&url).await.unwrap();
-    let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::open([100_000; 3], Arc::clone(&store)).await.unwrap());
+    let queue: Arc<dyn Queue> =
+        Arc::new(MemoryQueue::open(&config(100_000), Arc::clone(&store), Clock::system()).await.unwrap());
     for _ in 0..store.journal_pending().await.unwrap().len() {
         let delivery = next(&queue).await;
         store.record_outcome(record(delivery.item().envelope.clone(), ActionKind::Warn)).await.unwrap();
