@@ -78,6 +78,10 @@ uuid_id!(
     /// Names one action; consumers deduplicate by it.
     ActionId
 );
+uuid_id!(
+    /// Names one report for ever; also its idempotency key.
+    ReportId
+);
 name_id!(
     /// A customer of this installation. Every row carries one.
     TenantId

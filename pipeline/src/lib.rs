@@ -2,7 +2,7 @@
 //!
 //! | part | module |
 //! |---|---|
-//! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`] |
+//! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`] |
 //! | state over time, pure | [`stream`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
@@ -31,6 +31,7 @@ pub mod process;
 pub mod profile;
 pub mod queue;
 pub mod record;
+pub mod report;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod signal;

@@ -32,7 +32,7 @@ use crate::{
     record::{action, outcome_record},
     signal::Signal,
     slots::Slots,
-    store::{ItemRecord, OutcomeRecord, Recorded, Store},
+    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store},
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
@@ -44,6 +44,8 @@ pub use crate::{profile::ProfileDraft, record::WebhookInterest};
 
 /// Participants whose state is kept in memory; others are read from the store.
 const PARTICIPANTS_IN_MEMORY: usize = 50_000;
+/// Tries of a frame while other processes change the same participant's state.
+const STALE_TRIES: usize = 5;
 /// Authors and profiles that may be at work at the same time before idle ones are forgotten.
 const TURNS_IN_MEMORY: usize = 10_000;
 
@@ -90,7 +92,8 @@ pub struct Pipeline {
     /// `name@version` of every text model, in order: part of every cache key.
     text_models: Arc<[String]>,
     texts: Cache<TextKey, Arc<Judged>>,
-    participants: Arc<Slots<ParticipantKey, ParticipantState>>,
+    /// States with their versions in the store.
+    participants: Arc<Slots<ParticipantKey, (ParticipantState, u64)>>,
     authors: Arc<Slots<AuthorKey, ()>>,
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
 }
@@ -235,13 +238,32 @@ impl Pipeline {
         key: ParticipantKey,
     ) -> Result<Processed, PipelineError> {
         let mut slot = self.participants.hold(key.clone()).await;
-        // Taken out: should anything fail from here on, the next frame reads the state from the store again.
-        let mut state = match slot.take() {
-            Some(state) => state,
-            None => self.load_participant(&key).await?,
-        };
-        let unchanged = state.clone();
-        let (tenant, call, actor) = &key;
+        for _ in 0..STALE_TRIES {
+            // Taken out: should anything fail from here on, the next frame reads the state from the store again.
+            let known = match slot.take() {
+                Some(known) => known,
+                None => self.load_participant(&key).await?,
+            };
+            if let Some((processed, state)) = self.judge_frame(&work, facts, &key, known).await? {
+                *slot = state;
+                return Ok(processed);
+            }
+            metrics::counter!("chaperone_participant_stale_total").increment(1);
+        }
+        Err(contended())
+    }
+
+    /// One try of a frame on the participant's state as it is `known`, with its version. Answers the state to remember;
+    /// `None` when another process has written a newer one.
+    async fn judge_frame(
+        &self,
+        work: &Work<'_>,
+        facts: Facts<'_>,
+        key: &ParticipantKey,
+        known: (ParticipantState, u64),
+    ) -> Result<Option<(Processed, Option<(ParticipantState, u64)>)>, PipelineError> {
+        let (mut state, seen) = known.clone();
+        let (tenant, call, actor) = key;
         if let Some(since) = state.disconnected_at
             && self.store.load_call(tenant, call).await?.is_some_and(|call| call.rejoined_after(actor, since))
         {
@@ -256,16 +278,17 @@ impl Pipeline {
             evaluation = evaluate(&work.policy, &Facts { standing, ..facts }, &state, at);
         }
         let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
-        let mut record = self.decide(&work, facts.signals.to_vec(), verdict, &evaluation);
-        record.participant = Some((call.clone(), actor.clone(), evaluation.state.clone()));
-        let mode = work.mode;
-        let processed = self.commit(work, record).await?;
-        *slot = match (mode, processed.fresh) {
-            (Mode::Record, true) => Some(evaluation.state),
+        let mut record = self.decide(work, facts.signals.to_vec(), verdict, &evaluation);
+        let change =
+            ParticipantChange { call: call.clone(), actor: actor.clone(), state: evaluation.state.clone(), seen };
+        record.participant = Some(change);
+        let Some(processed) = self.try_commit(work, record).await? else { return Ok(None) };
+        let state = match (work.mode, processed.fresh) {
+            (Mode::Record, true) => Some((evaluation.state, seen + 1)),
             (Mode::Record, false) => None,
-            (Mode::DryRun, _) => Some(unchanged),
+            (Mode::DryRun, _) => Some(known),
         };
-        Ok(processed)
+        Ok(Some((processed, state)))
     }
 
     /// All text models on one text, or what they said last time.
@@ -318,7 +341,7 @@ impl Pipeline {
     async fn load_participant(
         &self,
         (tenant, call, actor): &ParticipantKey,
-    ) -> Result<ParticipantState, PipelineError> {
+    ) -> Result<(ParticipantState, u64), PipelineError> {
         Ok(self.store.load_participant(tenant, call, actor).await?.unwrap_or_default())
     }
 
@@ -347,15 +370,24 @@ impl Pipeline {
 
     /// Writes everything in one transaction, or nothing at all.
     async fn commit(&self, work: Work<'_>, record: OutcomeRecord) -> Result<Processed, PipelineError> {
+        self.try_commit(&work, record).await?.ok_or_else(contended)
+    }
+
+    /// As `commit`; `None` when the participant's state is no longer the one that was read.
+    async fn try_commit(&self, work: &Work<'_>, record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
-        if work.mode == Mode::Record && self.store.record_outcome(record).await? == Recorded::Already {
-            return self.recorded(work.envelope).await;
+        if work.mode == Mode::Record {
+            match self.store.record_outcome(record).await? {
+                Recorded::New => {}
+                Recorded::Already => return self.recorded(work.envelope).await.map(Some),
+                Recorded::Stale => return Ok(None),
+            }
         }
         let labels = [("kind", work.envelope.kind.as_str()), ("action", outcome.verdict.action.as_str())];
         metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
         metrics::histogram!("chaperone_item_seconds", "kind" => work.envelope.kind.as_str())
             .record(f64::from(outcome.timings.total_ms) / 1000.0);
-        Ok(Processed { outcome, fresh: true })
+        Ok(Some(Processed { outcome, fresh: true }))
     }
 
     /// The outcome that was recorded for this item before.
@@ -368,6 +400,12 @@ impl Pipeline {
             }),
         }
     }
+}
+
+/// Other processes change the same participant's state all the time: later it will be calmer.
+fn contended() -> PipelineError {
+    let message = "a participant's state changed during every try to write it".to_owned();
+    PipelineError::Unavailable { part: "store", message }
 }
 
 /// Facts about nothing yet.

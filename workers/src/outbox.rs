@@ -4,7 +4,7 @@
 //! the row means that the webhook is told twice, with the same key.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +19,10 @@ use pipeline::{
     store::{DueDelivery, Store},
 };
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use tokio::task::JoinSet;
+use tokio::{
+    task::{self, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -36,9 +39,16 @@ pub const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Dura
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests at once to one webhook.
 const PER_WEBHOOK: usize = 8;
-/// Rows read at once; doubled while a slow webhook fills the window, up to `MAX_WINDOW`, so that it never hides the others.
+/// Rows claimed at once.
 const WINDOW: usize = 256;
-const MAX_WINDOW: usize = 16_384;
+/// Rows held at most: so many that a slow webhook fills before it hides the others.
+const MAX_WAITING: usize = 16_384;
+/// How long a claimed row is ours. Much longer than [`TIMEOUT`], short enough that a dead process's rows soon go to another.
+pub const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// What must be left of it when a request starts: the request's time, and as much again to write down how it went.
+const NEEDED: TimeDelta = TimeDelta::seconds(20);
+/// Time between two looks at least, however many events come.
+const PACE: Duration = Duration::from_millis(20);
 /// How often due retries are looked for when no event wakes us.
 const IDLE: Duration = Duration::from_secs(1);
 /// Pause after the store failed, so that a delivery whose end cannot be written is not repeated at full speed.
@@ -129,40 +139,56 @@ impl Outbox {
         let mut signalled = true;
         let mut board = Board::default();
         let mut tasks = JoinSet::new();
-        let mut look = true;
+        let mut last = Instant::now();
+        let mut next = last;
         loop {
-            if look {
+            if Instant::now() >= next {
+                last = Instant::now();
                 // Before looking, so that an event that comes meanwhile wakes us again.
                 signal.mark_unchanged();
-                match outbox.store.due_deliveries(outbox.clock.now(), board.window()).await {
-                    Ok(due) => board.add(due),
-                    Err(error) => tracing::warn!(%error, "cannot read due webhook deliveries"),
-                }
+                let more = outbox.look(&mut board).await;
+                next = last + if more { PACE } else { IDLE };
             }
-            while let Some(due) = board.start() {
-                let (outbox, stop) = (outbox.clone(), stop.clone());
-                tasks.spawn(async move {
-                    outbox.deliver(&due, &stop).await;
-                    (due.id, due.webhook)
-                });
+            while let Some(due) = board.start(outbox.clock.now()) {
+                let (outbox, stop, webhook) = (outbox.clone(), stop.clone(), due.webhook.clone());
+                let task = tasks.spawn(async move { outbox.deliver(&due, &stop).await });
+                board.started(task.id(), webhook);
             }
-            look = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => break,
                 changed = signal.changed(), if signalled => {
                     signalled = changed.is_ok();
-                    signalled
+                    next = next.min(last + PACE);
                 }
-                Some(ended) = tasks.join_next() => {
+                Some(ended) = tasks.join_next_with_id() => {
                     board.ended(ended);
-                    while let Some(ended) = tasks.try_join_next() {
+                    while let Some(ended) = tasks.try_join_next_with_id() {
                         board.ended(ended);
                     }
-                    board.waiting.is_empty()
                 }
-                () = tokio::time::sleep(IDLE) => true,
+                () = tokio::time::sleep_until(next) => {}
             };
         }
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Claims what is due, as far as there is room. `true`: there may be more.
+    async fn look(&self, board: &mut Board) -> bool {
+        let (now, room) = (self.clock.now(), board.room());
+        if room == 0 {
+            return false;
+        }
+        match self.store.claim_deliveries(now, now + LEASE, room).await {
+            Ok(due) => {
+                let more = due.len() >= room;
+                board.add(due, now + LEASE);
+                more
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot claim due webhook deliveries");
+                false
+            }
+        }
     }
 
     /// Tells one webhook of one event and writes down how it went.
@@ -181,7 +207,7 @@ impl Outbox {
     }
 
     async fn attempt(&self, webhook: &WebhookConfig, due: &DueDelivery) -> Result<(), PipelineError> {
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let answer = self.post(webhook, due).await?;
         let step = next_step(due.attempts, answer, self.clock.now(), self.jitter.draw());
         let (name, tries, error) = (webhook.name.clone(), due.attempts + 1, answer.words());
@@ -250,59 +276,62 @@ fn header(text: &str) -> HeaderValue {
 /// What waits and what is on its way. No IO.
 #[derive(Default)]
 struct Board {
-    waiting: BTreeMap<i64, DueDelivery>,
-    /// Row → webhook.
-    in_flight: HashMap<i64, String>,
+    /// Webhook → what we hold for it, oldest first, and until when.
+    waiting: BTreeMap<String, VecDeque<(DueDelivery, DateTime<Utc>)>>,
     /// Webhook → requests on their way.
     busy: HashMap<String, usize>,
-    doublings: u32,
+    tasks: HashMap<task::Id, String>,
 }
 
 impl Board {
     /// How many rows to ask for.
-    fn window(&self) -> usize {
-        (WINDOW << self.doublings.min(16)).min(MAX_WINDOW)
+    fn room(&self) -> usize {
+        let waiting: usize = self.waiting.values().map(VecDeque::len).sum();
+        MAX_WAITING.saturating_sub(waiting).min(WINDOW)
     }
 
-    /// Takes in the rows that are due.
-    fn add(&mut self, due: Vec<DueDelivery>) {
-        let full = due.len() >= self.window();
-        let known = self.waiting.len();
+    /// Takes in rows that are ours until `until`.
+    fn add(&mut self, due: Vec<DueDelivery>, until: DateTime<Utc>) {
         for delivery in due {
-            if !self.in_flight.contains_key(&delivery.id) {
-                self.waiting.insert(delivery.id, delivery);
+            self.waiting.entry(delivery.webhook.clone()).or_default().push_back((delivery, until));
+        }
+    }
+
+    /// A delivery whose webhook has room. Rows that are not ours long enough are let go: they become due again.
+    fn start(&mut self, now: DateTime<Utc>) -> Option<DueDelivery> {
+        for (webhook, waiting) in &mut self.waiting {
+            while waiting.front().is_some_and(|(_, until)| *until - now < NEEDED) {
+                waiting.pop_front();
+            }
+            let busy = self.busy.entry(webhook.clone()).or_default();
+            if *busy < PER_WEBHOOK
+                && let Some((delivery, _)) = waiting.pop_front()
+            {
+                *busy += 1;
+                return Some(delivery);
             }
         }
-        let learned = self.waiting.len() > known;
-        if full && !learned {
-            self.doublings = (self.doublings + 1).min(16);
-        } else if self.waiting.len() < WINDOW {
-            self.doublings = 0;
-        }
+        self.waiting.retain(|_, waiting| !waiting.is_empty());
+        None
     }
 
-    /// The oldest delivery whose webhook has room.
-    fn start(&mut self) -> Option<DueDelivery> {
-        let has_room =
-            |delivery: &&DueDelivery| self.busy.get(&delivery.webhook).is_none_or(|busy| *busy < PER_WEBHOOK);
-        let id = self.waiting.values().find(has_room)?.id;
-        let delivery = self.waiting.remove(&id)?;
-        self.in_flight.insert(id, delivery.webhook.clone());
-        *self.busy.entry(delivery.webhook.clone()).or_default() += 1;
-        Some(delivery)
+    /// The delivery that was just handed out runs in this task.
+    fn started(&mut self, task: task::Id, webhook: String) {
+        self.tasks.insert(task, webhook);
     }
 
     /// A delivery's task has ended.
-    fn ended(&mut self, ended: Result<(i64, String), tokio::task::JoinError>) {
-        match ended {
-            Ok((id, webhook)) => {
-                self.in_flight.remove(&id);
-                if let Some(busy) = self.busy.get_mut(&webhook) {
-                    *busy = busy.saturating_sub(1);
-                }
+    fn ended(&mut self, ended: Result<(task::Id, ()), task::JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => task,
+            // Its row comes back when our hold on it ends, not at once: one that panics us must not do so in a quick circle.
+            Err(error) => {
+                tracing::error!(%error, "a webhook delivery's task failed");
+                error.id()
             }
-            // The row stays in `in_flight`: not tried again before the next start. One that panics us must not do so in a circle.
-            Err(error) => tracing::error!(%error, "a webhook delivery's task failed"),
+        };
+        if let Some(busy) = self.tasks.remove(&task).and_then(|webhook| self.busy.get_mut(&webhook)) {
+            *busy = busy.saturating_sub(1);
         }
     }
 }

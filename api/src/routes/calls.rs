@@ -211,7 +211,7 @@ pub async fn show(
     for participant in &mut view.participants {
         let actor = ActorId(participant.actor.clone());
         let state = app.services.store.load_participant(&caller.tenant, &id, &actor).await?;
-        participant.state = state.map(StateView::from);
+        participant.state = state.map(|(state, _)| StateView::from(state));
     }
     Ok(Json(view))
 }

@@ -421,7 +421,7 @@ impl Settle for Shared {
     }
 
     async fn dead_letter(&self, id: ItemId, reason: &str) -> Result<(), PipelineError> {
-        let buried = self.store.journal_bury(id, reason).await;
+        let buried = self.store.journal_bury(id, reason, self.clock.now()).await;
         match buried {
             Ok(()) => self.state().lanes.forget(id),
             // Nothing accepted is lost: it comes back, and is buried then.

@@ -25,6 +25,7 @@ pub use notice::{NoticeDelivery, SettleNotice};
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use models::Lane;
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ use crate::{
     clock::Clock,
     config::QueueConfig,
     error::PipelineError,
-    item::{Item, ItemId},
+    item::{Item, ItemId, ItemKind, TenantId},
     store::{Event, Store},
 };
 
@@ -54,10 +55,20 @@ pub struct LaneDepth {
 pub struct DeadLetter {
     /// Which item.
     pub id: ItemId,
+    /// Whose.
+    pub tenant: TenantId,
+    /// What it is.
+    pub kind: ItemKind,
+    /// The lane it came through.
+    pub lane: Lane,
     /// Why.
     pub reason: String,
     /// How often it was tried.
     pub attempts: u32,
+    /// When it was given up.
+    pub at: DateTime<Utc>,
+    /// Size of its content.
+    pub bytes: u32,
 }
 
 /// Accepts items and hands them to workers.

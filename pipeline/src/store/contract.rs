@@ -1,6 +1,8 @@
 //! The suite that every store passes. `store_contract!` makes the tests; its argument is an async function that opens an
 //! empty store.
 
+mod processes;
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -8,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use models::Lane;
 use serde_json::json;
 
-use super::{Event, ItemRecord, OutcomeRecord, Recorded, Store};
+use super::{DueDelivery, Event, ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store};
 use crate::{
     action::ActionKind,
     error::PipelineError,
@@ -27,7 +29,10 @@ macro_rules! store_contract {
             tenants_see_only_their_own_rows, t2_recent_texts_are_the_authors_last_in_order, f3_calls_are_kept,
             f2_participant_state_is_committed_with_its_outcome, p1_flagged_outcomes_leave_events_and_deliveries,
             events_rise_in_commit_order, twenty_writers_lose_nothing, profiles_count_versions_and_page,
-            old_rows_expire, health_is_good);
+            old_rows_expire, health_is_good, i7_dead_letters_are_shown_revived_and_discarded,
+            i7_a_stale_participant_writes_nothing, twenty_claimants_get_each_delivery_once,
+            a_claim_that_is_not_settled_comes_back, one_holder_at_a_time_has_a_duty, a_relay_never_goes_back,
+            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, any_text_is_kept_as_it_is);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -39,7 +44,12 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+pub(crate) use processes::*;
+
 type Shared = Arc<dyn Store>;
+
+/// How long the suite's claims hold.
+pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(60);
 
 /// A fixed time with nanoseconds, so that rounding shows.
 pub(crate) fn noon() -> DateTime<Utc> {
@@ -94,6 +104,17 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
     OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks: vec![] }
 }
 
+/// Takes deliveries for [`LEASE`].
+pub(crate) async fn claim(store: &Shared, now: DateTime<Utc>, limit: usize) -> Vec<DueDelivery> {
+    store.claim_deliveries(now, now + LEASE, limit).await.unwrap()
+}
+
+/// Ann's state in `call` after `frames` frames, made from version `seen`.
+pub(crate) fn change(call: &str, frames: u64, seen: u64) -> ParticipantChange {
+    let state = ParticipantState { frames, ..Default::default() };
+    ParticipantChange { call: call.into(), actor: "ann".into(), state, seen }
+}
+
 pub(crate) async fn i7_outcome_is_recorded_once(store: &Shared) {
     let first = record(envelope("a", ItemKind::Text), ActionKind::Warn);
     let id = first.outcome.envelope.id;
@@ -136,7 +157,7 @@ pub(crate) async fn i7_dead_items_wait_again_when_accepted_again(store: &Shared)
     let item = text("a", "poison");
     let id = item.envelope.id;
     store.journal_append(vec![(item.clone(), Lane::Bulk)]).await.unwrap();
-    store.journal_bury(id, "not decodable").await.unwrap();
+    store.journal_bury(id, "not decodable", noon()).await.unwrap();
     assert!(store.journal_pending().await.unwrap().is_empty());
     let dead = store.journal_dead(10).await.unwrap();
     assert_eq!((dead[0].id, dead[0].reason.as_str(), dead[0].attempts), (id, "not decodable", 1));
@@ -178,7 +199,7 @@ pub(crate) async fn a_refused_write_leaves_nothing_and_spoils_no_other(store: &S
 pub(crate) async fn tenants_see_only_their_own_rows(store: &Shared) {
     let mut mine = record(envelope("a", ItemKind::Text), ActionKind::Warn);
     mine.context_text = Some("secret".into());
-    mine.participant = Some(("c".into(), "ann".into(), ParticipantState { frames: 1, ..Default::default() }));
+    mine.participant = Some(change("c", 1, 0));
     let id = mine.outcome.envelope.id;
     let waiting = text("a", "waits");
     store.record_outcome(mine).await.unwrap();
@@ -238,7 +259,7 @@ pub(crate) async fn f3_calls_are_kept(store: &Shared) {
     assert_eq!(open.iter().map(|call| call.id.0.as_str()).collect::<Vec<_>>(), ["c2", "c0"], "newest first");
     assert_eq!(store.load_call(&tenant, &CallId::from("c1")).await.unwrap(), Some(ended));
     assert_eq!(store.events_after(Some(&tenant), 0, 10).await.unwrap().len(), 4);
-    assert_eq!(store.due_deliveries(noon(), 10).await.unwrap().len(), 1);
+    assert_eq!(claim(store, noon(), 10).await.len(), 1);
 }
 
 pub(crate) async fn f2_participant_state_is_committed_with_its_outcome(store: &Shared) {
@@ -248,14 +269,20 @@ pub(crate) async fn f2_participant_state_is_committed_with_its_outcome(store: &S
         let mut state = ParticipantState { frames, ..Default::default() };
         state.violations.insert("nsfw".into(), vec![noon(); frames as usize]);
         let mut judged = record(envelope("a", ItemKind::Frame), ActionKind::Warn);
-        judged.participant = Some((call.clone(), actor.clone(), state.clone()));
-        store.record_outcome(judged.clone()).await.unwrap();
-        assert_eq!(store.load_participant(&tenant, &call, &actor).await.unwrap(), Some(state));
-        // The second try of the same item carries a state that must not be written.
-        judged.participant = Some((call.clone(), actor.clone(), ParticipantState { frames: 99, ..Default::default() }));
-        assert_eq!(store.record_outcome(judged).await.unwrap(), Recorded::Already);
+        let (call, actor) = (call.clone(), actor.clone());
+        let change = ParticipantChange { call, actor, state: state.clone(), seen: frames - 1 };
+        judged.participant = Some(change.clone());
+        assert_eq!(store.record_outcome(judged.clone()).await.unwrap(), Recorded::New);
+        let loaded = store.load_participant(&tenant, &change.call, &change.actor).await.unwrap();
+        assert_eq!(loaded, Some((state, frames)));
+        // The second try of the same item carries a state that must not be written, whatever it has seen.
+        for seen in [frames - 1, frames, 77] {
+            let state = ParticipantState { frames: 99, ..Default::default() };
+            judged.participant = Some(ParticipantChange { state, seen, ..change.clone() });
+            assert_eq!(store.record_outcome(judged.clone()).await.unwrap(), Recorded::Already);
+        }
     }
-    let state = store.load_participant(&tenant, &call, &actor).await.unwrap().unwrap();
+    let (state, _) = store.load_participant(&tenant, &call, &actor).await.unwrap().unwrap();
     assert_eq!((state.frames, state.violations["nsfw"].len()), (2, 2));
 }
 
@@ -264,18 +291,19 @@ pub(crate) async fn p1_flagged_outcomes_leave_events_and_deliveries(store: &Shar
     flagged.events.push(event("a", "moderation.action", "key"));
     flagged.webhooks = vec![(0, "x".into()), (1, "x".into()), (1, "y".into())];
     store.record_outcome(flagged).await.unwrap();
-    let due = store.due_deliveries(noon(), 10).await.unwrap();
+    assert!(claim(store, noon() - TimeDelta::seconds(1), 10).await.is_empty());
+    let mut due = claim(store, noon(), 2).await;
+    assert_eq!(due.len(), 2);
+    due.extend(claim(store, noon(), 10).await);
     let told: Vec<_> = due.iter().map(|d| (d.webhook.as_str(), d.event.kind.as_str(), d.attempts)).collect();
     assert_eq!(told, [("x", "item.judged", 0), ("x", "moderation.action", 0), ("y", "moderation.action", 0)]);
-    assert_eq!(store.due_deliveries(noon(), 2).await.unwrap().len(), 2);
-    assert!(store.due_deliveries(noon() - TimeDelta::seconds(1), 10).await.unwrap().is_empty());
 
     store.delivery_done(due[0].id, noon()).await.unwrap();
     let next = noon() + TimeDelta::seconds(30);
     store.delivery_failed(due[1].id, Some(next), "500").await.unwrap();
     store.delivery_failed(due[2].id, None, "410").await.unwrap();
-    assert!(store.due_deliveries(noon(), 10).await.unwrap().is_empty());
-    let again = store.due_deliveries(next, 10).await.unwrap();
+    assert!(claim(store, next - TimeDelta::seconds(1), 10).await.is_empty());
+    let again = claim(store, next, 10).await;
     assert_eq!(again.iter().map(|d| (d.id, d.attempts)).collect::<Vec<_>>(), [(due[1].id, 1)]);
 }
 
@@ -389,8 +417,11 @@ pub(crate) async fn old_rows_expire(store: &Shared) {
         store.record_outcome(judged).await.unwrap();
     }
     let later = noon() + TimeDelta::seconds(1000);
-    for due in store.due_deliveries(later, 9).await.unwrap().iter().filter(|due| due.webhook == "done") {
+    for due in claim(store, later, 9).await.iter().filter(|due| due.webhook == "done") {
         store.delivery_done(due.id, noon()).await.unwrap();
+    }
+    for (actor, connected) in [("gone", false), ("here", true)] {
+        store.put_presence(&tenant, &actor.into(), connected, noon()).await.unwrap();
     }
     let mut ended = call("old", 0);
     ended.ended_at = Some(noon());
@@ -400,22 +431,24 @@ pub(crate) async fn old_rows_expire(store: &Shared) {
     frame.events.clear();
     for name in ["old", "open"] {
         frame.outcome.envelope.id = ItemId::new();
-        frame.participant = Some((name.into(), "ann".into(), ParticipantState::default()));
+        frame.participant = Some(change(name, 0, 0));
         store.record_outcome(frame.clone()).await.unwrap();
     }
     let last = store.last_sequence().await.unwrap();
 
-    // Two texts, one settled delivery, its event, one call and its participant.
-    assert_eq!(store.expire(noon() + TimeDelta::seconds(50)).await.unwrap(), 6);
+    // Two texts, one settled delivery, its event, one call and its participant, one who left.
+    assert_eq!(store.expire(noon() + TimeDelta::seconds(50)).await.unwrap(), 7);
     assert_eq!(store.expire(noon() + TimeDelta::seconds(50)).await.unwrap(), 0);
-    assert_eq!(store.due_deliveries(later, 9).await.unwrap().len(), 1, "what is due stays");
+    let due = claim(store, later + LEASE, 9).await;
+    assert_eq!(due.len(), 1, "what is due stays");
+    assert!(store.load_presence(&tenant, &"here".into()).await.unwrap().is_some());
     assert_eq!(store.events_after(None, 0, 9).await.unwrap().len(), 2);
     assert_eq!(store.load_call(&tenant, &"old".into()).await.unwrap(), None);
     assert!(store.load_participant(&tenant, &"open".into(), &"ann".into()).await.unwrap().is_some());
     let texts = store.recent_texts(&tenant, &"room".into(), &"ann".into(), later, 9).await.unwrap();
     assert_eq!(texts.len(), 1);
 
-    for due in store.due_deliveries(later, 9).await.unwrap() {
+    for due in due {
         store.delivery_failed(due.id, None, "gone").await.unwrap();
     }
     store.expire(later).await.unwrap();

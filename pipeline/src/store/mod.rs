@@ -4,7 +4,8 @@
 //!
 //! - A call that returned `Ok` survives `kill -9`.
 //! - `record_outcome` writes outcome, participant state, events and audit in one transaction, or nothing; a second call for
-//!   the same item changes nothing and answers [`Recorded::Already`].
+//!   the same item changes nothing and answers [`Recorded::Already`]. A participant's state is only written over the version
+//!   that it was made from; otherwise nothing is written at all and the answer is [`Recorded::Stale`].
 //! - Every read names a tenant and sees no other's rows, duties of the service itself (journal, outbox) excepted.
 //! - Event sequence numbers rise strictly in commit order; a reader that asks for `after` misses none.
 
@@ -24,17 +25,20 @@ use crate::{
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
     profile::Profile,
     queue::DeadLetter,
+    report::Report,
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
 
-/// Whether an outcome was new.
+/// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
     /// Written now.
     New,
-    /// Another outcome of this item was there: nothing was written.
+    /// This item's outcome, or this report, was there before: nothing was written.
     Already,
+    /// The participant's state changed since it was read: nothing was written. Read it again, decide again.
+    Stale,
 }
 
 /// An item as `GET /v1/items/{id}` shows it.
@@ -92,13 +96,26 @@ pub struct JournalEntry {
     pub bytes: u32,
 }
 
+/// The new state of a frame's participant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParticipantChange {
+    /// In which call.
+    pub call: CallId,
+    /// Who.
+    pub actor: ActorId,
+    /// The state after this frame.
+    pub state: ParticipantState,
+    /// The version of the state that was read before; 0 when there was none. It becomes `seen + 1`.
+    pub seen: u64,
+}
+
 /// All that one judged item changes, committed together.
 #[derive(Debug, Clone)]
 pub struct OutcomeRecord {
     /// The outcome; its `actions` become `moderation.action` events.
     pub outcome: Outcome,
     /// New state of the frame's participant.
-    pub participant: Option<(CallId, ActorId, ParticipantState)>,
+    pub participant: Option<ParticipantChange>,
     /// The text, kept for the context window when there is a conversation and an author.
     pub context_text: Option<String>,
     /// Events to append, `item.judged` included.
@@ -107,7 +124,7 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
 }
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, profiles.
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties.
 #[async_trait]
 pub trait Store: Send + Sync {
     // --- items -------------------------------------------------------------------------------------------------
@@ -131,11 +148,18 @@ pub trait Store: Send + Sync {
     /// Counts a failed attempt.
     async fn journal_retry(&self, id: ItemId) -> Result<(), PipelineError>;
     /// Gives an item up; it leaves `journal_pending` and appears in `journal_dead`.
-    async fn journal_bury(&self, id: ItemId, reason: &str) -> Result<(), PipelineError>;
+    async fn journal_bury(&self, id: ItemId, reason: &str, at: DateTime<Utc>) -> Result<(), PipelineError>;
     /// Everything that waits, oldest first: read once at start.
     async fn journal_pending(&self) -> Result<Vec<JournalEntry>, PipelineError>;
     /// What was given up, oldest first.
     async fn journal_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError>;
+    /// One item that was given up, with its content and its lane.
+    async fn journal_dead_item(&self, id: ItemId) -> Result<Option<(DeadLetter, Item, Lane)>, PipelineError>;
+    /// Items that were given up wait again, as if never tried. Answers those that did, oldest first, with lane and size;
+    /// other ids are left out.
+    async fn journal_revive(&self, ids: Vec<ItemId>) -> Result<Vec<(ItemId, Lane, u32)>, PipelineError>;
+    /// Forgets items that were given up; other ids are left alone. Answers how many went.
+    async fn journal_discard(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError>;
 
     // --- context window ----------------------------------------------------------------------------------------
     /// The author's last messages in a conversation before `before`, oldest first, at most `limit`.
@@ -161,13 +185,13 @@ pub trait Store: Send + Sync {
     async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError>;
     /// Calls that have not ended, newest first.
     async fn open_calls(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Call>, PipelineError>;
-    /// State of one participant, `None` before the first frame.
+    /// State of one participant with its version (from 1), `None` before the first frame.
     async fn load_participant(
         &self,
         tenant: &TenantId,
         call: &CallId,
         actor: &ActorId,
-    ) -> Result<Option<ParticipantState>, PipelineError>;
+    ) -> Result<Option<(ParticipantState, u64)>, PipelineError>;
 
     // --- events and webhooks -----------------------------------------------------------------------------------
     /// Events with a sequence above `after`, oldest first; `tenant: None` reads all (service duties only).
@@ -179,12 +203,48 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Event>, PipelineError>;
     /// The highest sequence so far.
     async fn last_sequence(&self) -> Result<i64, PipelineError>;
-    /// Webhook deliveries that are due at `now`, oldest first. The row stays until it is settled.
-    async fn due_deliveries(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DueDelivery>, PipelineError>;
+    /// Takes webhook deliveries that are due at `now`, oldest first: nobody else gets them before `until`. Then they are due again,
+    /// unless they were settled. An embedded store that is opened again makes all of them due at once.
+    async fn claim_deliveries(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<DueDelivery>, PipelineError>;
+    /// Webhook deliveries that are not settled, oldest first, whoever has them now. Takes none: for people who look.
+    async fn open_deliveries(&self, limit: usize) -> Result<Vec<DueDelivery>, PipelineError>;
     /// The webhook answered 2xx.
     async fn delivery_done(&self, id: i64, at: DateTime<Utc>) -> Result<(), PipelineError>;
     /// It did not: try again at `next`, or never (`None`: dead letter). `error` is kept for the log.
     async fn delivery_failed(&self, id: i64, next: Option<DateTime<Utc>>, error: &str) -> Result<(), PipelineError>;
+
+    /// How far `relay` has published the events; 0 before its first move.
+    async fn relay_position(&self, relay: &str) -> Result<i64, PipelineError>;
+    /// `relay` has published all events up to `to`. Never goes back.
+    async fn move_relay(&self, relay: &str, to: i64) -> Result<(), PipelineError>;
+
+    // --- people ------------------------------------------------------------------------------------------------
+    /// Somebody connected to the platform or left it, at `at`. News that is older than what is known changes nothing.
+    async fn put_presence(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        connected: bool,
+        at: DateTime<Utc>,
+    ) -> Result<(), PipelineError>;
+    /// Is somebody connected, and since when is that known? `None` when nothing is known.
+    async fn load_presence(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+    ) -> Result<Option<(bool, DateTime<Utc>)>, PipelineError>;
+    /// Writes a report with the events that tell of it, in one transaction. [`Recorded::Already`] when its id is known.
+    async fn put_report(
+        &self,
+        report: &Report,
+        events: Vec<Event>,
+        webhooks: Vec<(usize, String)>,
+    ) -> Result<Recorded, PipelineError>;
 
     // --- profiles ----------------------------------------------------------------------------------------------
     /// Writes a profile with its vector. The store counts versions: 1 at first, one more whenever `text_sha256` changed;
@@ -202,11 +262,21 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<Profile>, PipelineError>;
 
     // --- duties ------------------------------------------------------------------------------------------------
-    /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls. Answers the row count.
+    /// Takes `duty` for `holder` from `now` until `until`, or prolongs it. `false` while another holder has it: one process
+    /// at a time does a duty, and a dead one's hold ends by itself.
+    async fn claim_duty(
+        &self,
+        duty: &str,
+        holder: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PipelineError>;
+    /// Deletes what is older than its retention: context texts, events, settled deliveries, ended calls, people who left.
+    /// Answers the row count.
     async fn expire(&self, before: DateTime<Utc>) -> Result<u64, PipelineError>;
     /// Reachable, writable?
     async fn health(&self) -> Result<(), PipelineError>;
-    /// Woken whenever events were appended by this process.
+    /// Holds the newest event's sequence; woken when events were appended.
     fn event_signal(&self) -> tokio::sync::watch::Receiver<i64>;
 }
 

@@ -44,7 +44,8 @@ async fn f2_one_violation_warns_and_three_within_30_s_disconnect() {
     assert_eq!(act(&service, &frame(PORN, 0.9, service.at(40))).await, (ActionKind::Warn, 2));
     assert_eq!(act(&service, &frame(PORN, 0.9, service.at(61))).await, (ActionKind::Disconnect, 3));
     assert_eq!(act(&service, &frame(PORN, 0.9, service.at(62))).await, (ActionKind::Allow, 0), "no second one");
-    let state = service.store.load_participant(&TENANT.into(), &"room".into(), &"ann".into()).await.unwrap().unwrap();
+    let (state, _) =
+        service.store.load_participant(&TENANT.into(), &"room".into(), &"ann".into()).await.unwrap().unwrap();
     assert_eq!((state.frames, state.disconnected_at), (6, Some(service.at(61))));
     let judged = service.events().await;
     let last = judged.iter().rfind(|event| event.kind == "moderation.action").unwrap();

@@ -162,7 +162,7 @@ async fn p1_actions_are_events_and_webhook_deliveries_without_the_text() {
     assert_eq!(events[1].key, outcome.actions[0].id.to_string());
     assert_eq!(events[1].data["action"], "remove");
     assert!(!serde_json::to_string(&events).unwrap().contains("secret"));
-    let due = service.store.due_deliveries(service.at(1), 10).await.unwrap();
+    let due = service.store.claim_deliveries(service.at(1), service.at(60), 10).await.unwrap();
     let due: Vec<_> = due.iter().map(|due| (due.webhook.as_str(), due.event.kind.as_str())).collect();
     assert_eq!(due, [("actions", "moderation.action")]);
     match service.store.load_item(&TENANT.into(), item.envelope.id).await.unwrap() {

@@ -58,23 +58,43 @@ fn event(kind: &str, key: &str) -> Event {
     Event { sequence: 0, kind: kind.into(), tenant: TenantId::from("t"), key: key.into(), at: now(), data }
 }
 
-#[test]
-fn i3_a_slow_webhook_does_not_hide_the_others() {
+/// Hands out all that can go now.
+fn start_all(board: &mut Board, at: DateTime<Utc>) -> Vec<String> {
+    std::iter::from_fn(|| board.start(at)).map(|delivery| delivery.webhook).collect()
+}
+
+#[tokio::test]
+async fn i3_a_slow_webhook_does_not_hide_the_others() {
     let mut board = Board::default();
-    let rows: Vec<DueDelivery> =
-        (0..1000).map(|id| due(id, "slow")).chain((1000..1003).map(|id| due(id, "quick"))).collect();
-    let mut started = Vec::new();
-    for _ in 0..5 {
-        board.add(rows.iter().take(board.window()).cloned().collect());
-        while let Some(delivery) = board.start() {
-            started.push(delivery.webhook);
-        }
+    let slow = (0..MAX_WAITING as i64 - 3).map(|id| due(id, "slow"));
+    let quick = (1_000_000..1_000_003).map(|id| due(id, "quick"));
+    let rows: Vec<DueDelivery> = slow.chain(quick).collect();
+    for chunk in rows.chunks(WINDOW) {
+        assert!(board.room() > 0);
+        board.add(chunk.to_vec(), now() + LEASE);
     }
+    assert_eq!(board.room(), 0);
+    let started = start_all(&mut board, now());
     assert_eq!(started.iter().filter(|name| *name == "slow").count(), PER_WEBHOOK);
     assert_eq!(started.iter().filter(|name| *name == "quick").count(), 3);
-    board.ended(Ok((0, "slow".into())));
-    assert_eq!(board.start().map(|delivery| delivery.webhook), Some("slow".into()));
-    assert!(board.start().is_none());
+
+    let mut tasks = JoinSet::new();
+    board.started(tasks.spawn(async {}).id(), "slow".into());
+    board.ended(tasks.join_next_with_id().await.unwrap());
+    assert_eq!(start_all(&mut board, now()), ["slow"]);
+    board.started(tasks.spawn(async { panic!("a defect") }).id(), "slow".into());
+    board.ended(tasks.join_next_with_id().await.unwrap());
+    assert_eq!(start_all(&mut board, now()), ["slow"], "a panic gives its place back");
+}
+
+#[test]
+fn i3_a_row_that_is_not_ours_long_enough_is_let_go() {
+    let mut board = Board::default();
+    board.add(vec![due(1, "hook")], now() + LEASE);
+    board.add(vec![due(2, "hook")], now() + LEASE * 2);
+    let late = now() + LEASE - NEEDED + TimeDelta::seconds(1);
+    assert_eq!(board.start(late).map(|delivery| delivery.id), Some(2));
+    assert_eq!(board.room(), WINDOW);
 }
 
 /// One request as the receiver saw it.
@@ -159,7 +179,7 @@ impl Running {
 
     /// Rows that are not settled, whenever they are due.
     async fn open(&self) -> Vec<DueDelivery> {
-        self.store.due_deliveries(now() + TimeDelta::days(3650), 100).await.unwrap()
+        self.store.open_deliveries(100).await.unwrap()
     }
 
     async fn stop(self) {
@@ -261,5 +281,5 @@ async fn i3_stop_finishes_what_is_on_its_way() {
     until("the request is there", || async { !seen.lock().unwrap().is_empty() }).await;
     let store = running.store.clone();
     running.stop().await;
-    assert!(store.due_deliveries(now() + TimeDelta::days(3650), 100).await.unwrap().is_empty());
+    assert!(store.open_deliveries(100).await.unwrap().is_empty());
 }

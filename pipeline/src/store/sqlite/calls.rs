@@ -84,18 +84,18 @@ pub(super) async fn load_participant(
     tenant: &TenantId,
     call: &CallId,
     actor: &ActorId,
-) -> Result<Option<ParticipantState>, PipelineError> {
+) -> Result<Option<(ParticipantState, u64)>, PipelineError> {
     let (tenant, call, actor) = (tenant.clone(), call.clone(), actor.clone());
     let row = store
         .read("load_participant", move |connection| {
             Box::pin(async move {
-                let sql = "SELECT state FROM participants WHERE tenant = ? AND call_id = ? AND actor = ?";
+                let sql = "SELECT state, version FROM participants WHERE tenant = ? AND call_id = ? AND actor = ?";
                 let query = sqlx::query(sql).bind(tenant.0).bind(call.0).bind(actor.0);
                 Ok(query.fetch_optional(connection).await?)
             })
         })
         .await?;
-    row.as_ref().map(body).transpose()
+    row.map(|row| Ok((body(&row)?, row.try_get(1)?))).transpose()
 }
 
 fn body<T: serde::de::DeserializeOwned>(row: &SqliteRow) -> Result<T, PipelineError> {

@@ -1,7 +1,7 @@
 //! Events and the outbox of webhooks.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
     SqliteStore,
@@ -99,36 +99,79 @@ pub(super) async fn last_sequence(store: &SqliteStore) -> Result<i64, PipelineEr
         .await
 }
 
-pub(super) async fn due(
+pub(super) async fn claim(
     store: &SqliteStore,
     now: DateTime<Utc>,
+    until: DateTime<Utc>,
     count: usize,
 ) -> Result<Vec<DueDelivery>, PipelineError> {
-    let rows = store
-        .read("due_deliveries", move |connection| {
+    // Looks before it writes: the outbox asks often, and mostly nothing is due.
+    let any = store
+        .read("claim_deliveries", move |connection| {
             Box::pin(async move {
-                Ok(sqlx::query(
-                    "SELECT d.id, d.webhook, d.attempts, e.sequence, e.tenant, e.kind, e.key, e.at, e.data
-                     FROM deliveries d JOIN events e ON e.sequence = d.event
-                     WHERE d.state = 0 AND d.due_at <= ? ORDER BY d.due_at, d.id LIMIT ?",
-                )
-                .bind(stamp(now))
-                .bind(limit(count))
-                .fetch_all(connection)
-                .await?)
+                let sql = "SELECT 1 FROM deliveries WHERE state = 0 AND due_at <= ? LIMIT 1";
+                Ok(sqlx::query(sql).bind(stamp(now)).fetch_optional(connection).await?.is_some())
             })
         })
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(DueDelivery {
-                id: row.try_get(0)?,
-                webhook: row.try_get(1)?,
-                attempts: row.try_get(2)?,
-                event: event(row, 3)?,
+    if !any {
+        return Ok(Vec::new());
+    }
+    let rows =
+        store.writer.write("claim_deliveries", move |scope| Box::pin(claim_in(scope, now, until, count))).await?;
+    rows.iter().map(delivery).collect()
+}
+
+fn delivery(row: &SqliteRow) -> Result<DueDelivery, PipelineError> {
+    Ok(DueDelivery { id: row.try_get(0)?, webhook: row.try_get(1)?, attempts: row.try_get(2)?, event: event(row, 3)? })
+}
+
+pub(super) async fn open_deliveries(store: &SqliteStore, count: usize) -> Result<Vec<DueDelivery>, PipelineError> {
+    let rows = store
+        .read("open_deliveries", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT d.id, d.webhook, d.attempts, e.sequence, e.tenant, e.kind, e.key, e.at, e.data
+                           FROM deliveries d JOIN events e ON e.sequence = d.event
+                           WHERE d.state = 0 ORDER BY d.due_at, d.id LIMIT ?";
+                Ok(sqlx::query(sql).bind(limit(count)).fetch_all(connection).await?)
             })
         })
-        .collect()
+        .await?;
+    rows.iter().map(delivery).collect()
+}
+
+async fn claim_in(
+    scope: &mut Scope,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    count: usize,
+) -> Result<Vec<SqliteRow>, PipelineError> {
+    let rows = sqlx::query(
+        "SELECT d.id, d.webhook, d.attempts, e.sequence, e.tenant, e.kind, e.key, e.at, e.data
+         FROM deliveries d JOIN events e ON e.sequence = d.event
+         WHERE d.state = 0 AND d.due_at <= ? ORDER BY d.due_at, d.id LIMIT ?",
+    )
+    .bind(stamp(now))
+    .bind(limit(count))
+    .fetch_all(&mut scope.connection)
+    .await?;
+    let ids = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
+    sqlx::query(
+        "UPDATE deliveries SET claimed_from = coalesce(claimed_from, due_at), due_at = ?
+         WHERE id IN (SELECT value FROM json_each(?))",
+    )
+    .bind(stamp(until))
+    .bind(encode(&ids)?)
+    .execute(&mut scope.connection)
+    .await?;
+    Ok(rows)
+}
+
+/// Makes due again what an earlier process claimed and did not settle.
+pub(super) async fn release_claims(connection: &mut SqliteConnection) -> Result<(), PipelineError> {
+    let sql = "UPDATE deliveries SET due_at = claimed_from, claimed_from = NULL WHERE claimed_from IS NOT NULL";
+    sqlx::query(sql).execute(connection).await?;
+    Ok(())
 }
 
 pub(super) async fn done(store: &SqliteStore, id: i64, at: DateTime<Utc>) -> Result<(), PipelineError> {
@@ -136,7 +179,7 @@ pub(super) async fn done(store: &SqliteStore, id: i64, at: DateTime<Utc>) -> Res
         .writer
         .write("delivery_done", move |scope| {
             Box::pin(async move {
-                let sql = "UPDATE deliveries SET state = 1, attempts = attempts + 1, done_at = ?, error = NULL
+                let sql = "UPDATE deliveries SET state = 1, attempts = attempts + 1, done_at = ?, error = NULL, claimed_from = NULL
                            WHERE id = ? AND state = 0";
                 sqlx::query(sql).bind(stamp(at)).bind(id).execute(&mut scope.connection).await?;
                 Ok(())
@@ -157,7 +200,7 @@ pub(super) async fn failed(
         .write("delivery_failed", move |scope| {
             Box::pin(async move {
                 let sql = "UPDATE deliveries SET attempts = attempts + 1, error = ?, due_at = coalesce(?, due_at),
-                           state = ? WHERE id = ? AND state = 0";
+                           state = ?, claimed_from = NULL WHERE id = ? AND state = 0";
                 sqlx::query(sql)
                     .bind(error)
                     .bind(next.map(stamp))

@@ -11,7 +11,7 @@ use crate::{
     action::ActionKind,
     error::PipelineError,
     item::{ItemId, TenantId},
-    store::{ItemRecord, OutcomeRecord, Recorded},
+    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded},
 };
 
 pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
@@ -21,6 +21,13 @@ pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -
 async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
     let OutcomeRecord { outcome, participant, context_text, events, webhooks } = record;
     let envelope = &outcome.envelope;
+    if let Some(change) = &participant
+        && version(scope, &envelope.tenant, change).await? != change.seen
+    {
+        let sql = "SELECT 1 FROM items WHERE id = ?";
+        let known = sqlx::query(sql).bind(envelope.id.0).fetch_optional(&mut scope.connection).await?;
+        return Ok(if known.is_some() { Recorded::Already } else { Recorded::Stale });
+    }
     let inserted = sqlx::query(
         "INSERT INTO items (id, tenant, kind, action, decided_at, outcome) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO NOTHING",
@@ -36,10 +43,11 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
     if inserted.rows_affected() == 0 {
         return Ok(Recorded::Already);
     }
-    if let Some((call, actor, state)) = participant {
+    if let Some(ParticipantChange { call, actor, state, .. }) = participant {
         sqlx::query(
             "INSERT INTO participants (tenant, call_id, actor, updated_at, state) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT (tenant, call_id, actor) DO UPDATE SET updated_at = excluded.updated_at, state = excluded.state",
+             ON CONFLICT (tenant, call_id, actor) DO UPDATE SET updated_at = excluded.updated_at, state = excluded.state,
+             version = version + 1",
         )
         .bind(envelope.tenant.as_str())
         .bind(call.as_str())
@@ -71,6 +79,17 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
     }
     events::append(scope, &events, &webhooks).await?;
     Ok(Recorded::New)
+}
+
+/// The version of a participant's state that is there now; 0 when there is none.
+async fn version(scope: &mut Scope, tenant: &TenantId, change: &ParticipantChange) -> Result<u64, PipelineError> {
+    let row = sqlx::query("SELECT version FROM participants WHERE tenant = ? AND call_id = ? AND actor = ?")
+        .bind(tenant.as_str())
+        .bind(change.call.as_str())
+        .bind(change.actor.as_str())
+        .fetch_optional(&mut scope.connection)
+        .await?;
+    Ok(row.map_or(Ok(0), |row| row.try_get(0))?)
 }
 
 pub(super) async fn load_item(

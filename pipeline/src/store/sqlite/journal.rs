@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use models::Lane;
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
 use super::{
     SqliteStore,
-    row::{decode, encode, id_list, lane, limit},
+    row::{decode, encode, id_list, lane, limit, stamp, time},
     writer::Scope,
 };
 use crate::{
     error::PipelineError,
-    item::{Content, Item, ItemId, TenantId},
+    item::{Content, Envelope, Item, ItemId, TenantId},
     queue::DeadLetter,
     store::JournalEntry,
 };
@@ -55,7 +56,7 @@ async fn append_in(scope: &mut Scope, items: Vec<(Item, Lane)>) -> Result<(), Pi
         });
         // An item that was given up waits again; one that waits is left as it is.
         insert.push(
-            " ON CONFLICT (id) DO UPDATE SET dead = NULL, attempts = 0, lane = excluded.lane, bytes = excluded.bytes,
+            " ON CONFLICT (id) DO UPDATE SET dead = NULL, dead_at = NULL, attempts = 0, lane = excluded.lane, bytes = excluded.bytes,
               envelope = excluded.envelope, body_text = excluded.body_text, body_picture = excluded.body_picture
               WHERE journal.dead IS NOT NULL AND journal.tenant = excluded.tenant",
         );
@@ -104,13 +105,14 @@ pub(super) async fn load(store: &SqliteStore, ids: Vec<ItemId>) -> Result<Vec<It
             })
         })
         .await?;
-    rows.iter().map(item).collect()
+    rows.iter().map(|row| item(row, 1)).collect()
 }
 
-fn item(row: &SqliteRow) -> Result<Item, PipelineError> {
-    let content = match row.try_get::<Option<String>, _>(1)? {
+/// Reads an item whose envelope is in column 0 and whose content begins in column `first`.
+fn item(row: &SqliteRow, first: usize) -> Result<Item, PipelineError> {
+    let content = match row.try_get::<Option<String>, _>(first)? {
         Some(text) => Content::Text(text),
-        None => Content::Picture(Bytes::from(row.try_get::<Vec<u8>, _>(2)?)),
+        None => Content::Picture(Bytes::from(row.try_get::<Vec<u8>, _>(first + 1)?)),
     };
     Ok(Item { envelope: decode(row.try_get(0)?)?, content })
 }
@@ -148,14 +150,20 @@ pub(super) async fn retry(store: &SqliteStore, id: ItemId) -> Result<(), Pipelin
         .await
 }
 
-pub(super) async fn bury(store: &SqliteStore, id: ItemId, reason: &str) -> Result<(), PipelineError> {
+pub(super) async fn bury(
+    store: &SqliteStore,
+    id: ItemId,
+    reason: &str,
+    at: DateTime<Utc>,
+) -> Result<(), PipelineError> {
     let reason = reason.to_owned();
     store
         .writer
         .write("journal_bury", move |scope| {
             Box::pin(async move {
-                sqlx::query("UPDATE journal SET dead = ?, attempts = attempts + 1 WHERE id = ?")
+                sqlx::query("UPDATE journal SET dead = ?, dead_at = ?, attempts = attempts + 1 WHERE id = ?")
                     .bind(reason)
+                    .bind(stamp(at))
                     .bind(id.0)
                     .execute(&mut scope.connection)
                     .await?;
@@ -190,12 +198,84 @@ pub(super) async fn dead(store: &SqliteStore, count: usize) -> Result<Vec<DeadLe
     let rows = store
         .read("journal_dead", move |connection| {
             Box::pin(async move {
-                let sql = "SELECT id, dead, attempts FROM journal WHERE dead IS NOT NULL ORDER BY sequence LIMIT ?";
+                let sql = "SELECT envelope, dead, attempts, dead_at, lane, bytes FROM journal WHERE dead IS NOT NULL
+                           ORDER BY sequence LIMIT ?";
                 Ok(sqlx::query(sql).bind(limit(count)).fetch_all(connection).await?)
             })
         })
         .await?;
-    rows.iter()
-        .map(|row| Ok(DeadLetter { id: ItemId(row.try_get(0)?), reason: row.try_get(1)?, attempts: row.try_get(2)? }))
-        .collect()
+    rows.iter().map(dead_letter).collect()
+}
+
+fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, PipelineError> {
+    let envelope: Envelope = decode(row.try_get(0)?)?;
+    Ok(DeadLetter {
+        id: envelope.id,
+        kind: envelope.kind,
+        reason: row.try_get(1)?,
+        attempts: row.try_get(2)?,
+        // The first version did not write it down: no earlier than its acceptance.
+        at: row.try_get::<Option<i64>, _>(3)?.map_or(envelope.received_at, time),
+        lane: lane(row.try_get(4)?)?,
+        bytes: row.try_get(5)?,
+        tenant: envelope.tenant,
+    })
+}
+
+pub(super) async fn dead_item(
+    store: &SqliteStore,
+    id: ItemId,
+) -> Result<Option<(DeadLetter, Item, Lane)>, PipelineError> {
+    let row = store
+        .read("journal_dead_item", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT envelope, dead, attempts, dead_at, lane, bytes, body_text, body_picture FROM journal
+                           WHERE id = ? AND dead IS NOT NULL";
+                Ok(sqlx::query(sql).bind(id.0).fetch_optional(connection).await?)
+            })
+        })
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let letter = dead_letter(&row)?;
+    let lane = letter.lane;
+    Ok(Some((letter, item(&row, 6)?, lane)))
+}
+
+pub(super) async fn revive(store: &SqliteStore, ids: Vec<ItemId>) -> Result<Vec<(ItemId, Lane, u32)>, PipelineError> {
+    let rows = store
+        .writer
+        .write("journal_revive", move |scope| {
+            Box::pin(async move {
+                Ok(sqlx::query(
+                    "UPDATE journal SET dead = NULL, dead_at = NULL, attempts = 0
+                     WHERE dead IS NOT NULL AND id IN (SELECT unhex(value) FROM json_each(?))
+                     RETURNING id, lane, bytes, sequence",
+                )
+                .bind(id_list(&ids))
+                .fetch_all(&mut scope.connection)
+                .await?)
+            })
+        })
+        .await?;
+    let mut revived = rows
+        .iter()
+        .map(|row| Ok((row.try_get::<i64, _>(3)?, (ItemId(row.try_get(0)?), lane(row.try_get(1)?)?, row.try_get(2)?))))
+        .collect::<Result<Vec<_>, PipelineError>>()?;
+    revived.sort_by_key(|(sequence, _)| *sequence);
+    Ok(revived.into_iter().map(|(_, entry)| entry).collect())
+}
+
+pub(super) async fn discard(store: &SqliteStore, ids: Vec<ItemId>) -> Result<usize, PipelineError> {
+    let gone = store
+        .writer
+        .write("journal_discard", move |scope| {
+            Box::pin(async move {
+                let sql = "DELETE FROM journal WHERE dead IS NOT NULL
+                           AND id IN (SELECT unhex(value) FROM json_each(?))";
+                let query = sqlx::query(sql).bind(id_list(&ids));
+                Ok(query.execute(&mut scope.connection).await?.rows_affected())
+            })
+        })
+        .await?;
+    Ok(usize::try_from(gone).unwrap_or(usize::MAX))
 }

@@ -3,7 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
-//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`profiles`], [`retention`] |
+//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
 //! | between rows and types, error translation | [`row`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
@@ -11,11 +11,12 @@
 
 mod calls;
 mod context;
+mod duties;
 mod events;
 mod items;
 mod journal;
+mod people;
 mod profiles;
-mod retention;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use crate::{
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
     profile::Profile,
     queue::DeadLetter,
+    report::Report,
     stream::call::{Call, ParticipantState},
 };
 use writer::Writer;
@@ -90,6 +92,7 @@ impl SqliteStore {
 
         let mut connection = options.connect().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(migration)?;
+        events::release_claims(&mut connection).await?;
         let (sender, signal) = watch::channel(0);
         let readers = match memory {
             true => None,
@@ -173,8 +176,8 @@ impl Store for SqliteStore {
         journal::retry(self, id).await
     }
 
-    async fn journal_bury(&self, id: ItemId, reason: &str) -> Result<(), PipelineError> {
-        journal::bury(self, id, reason).await
+    async fn journal_bury(&self, id: ItemId, reason: &str, at: DateTime<Utc>) -> Result<(), PipelineError> {
+        journal::bury(self, id, reason, at).await
     }
 
     async fn journal_pending(&self) -> Result<Vec<JournalEntry>, PipelineError> {
@@ -183,6 +186,18 @@ impl Store for SqliteStore {
 
     async fn journal_dead(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         journal::dead(self, limit).await
+    }
+
+    async fn journal_dead_item(&self, id: ItemId) -> Result<Option<(DeadLetter, Item, Lane)>, PipelineError> {
+        journal::dead_item(self, id).await
+    }
+
+    async fn journal_revive(&self, ids: Vec<ItemId>) -> Result<Vec<(ItemId, Lane, u32)>, PipelineError> {
+        journal::revive(self, ids).await
+    }
+
+    async fn journal_discard(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError> {
+        journal::discard(self, ids).await
     }
 
     async fn recent_texts(
@@ -219,7 +234,7 @@ impl Store for SqliteStore {
         tenant: &TenantId,
         call: &CallId,
         actor: &ActorId,
-    ) -> Result<Option<ParticipantState>, PipelineError> {
+    ) -> Result<Option<(ParticipantState, u64)>, PipelineError> {
         calls::load_participant(self, tenant, call, actor).await
     }
 
@@ -236,8 +251,17 @@ impl Store for SqliteStore {
         events::last_sequence(self).await
     }
 
-    async fn due_deliveries(&self, now: DateTime<Utc>, limit: usize) -> Result<Vec<DueDelivery>, PipelineError> {
-        events::due(self, now, limit).await
+    async fn claim_deliveries(
+        &self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<DueDelivery>, PipelineError> {
+        events::claim(self, now, until, limit).await
+    }
+
+    async fn open_deliveries(&self, limit: usize) -> Result<Vec<DueDelivery>, PipelineError> {
+        events::open_deliveries(self, limit).await
     }
 
     async fn delivery_done(&self, id: i64, at: DateTime<Utc>) -> Result<(), PipelineError> {
@@ -246,6 +270,41 @@ impl Store for SqliteStore {
 
     async fn delivery_failed(&self, id: i64, next: Option<DateTime<Utc>>, error: &str) -> Result<(), PipelineError> {
         events::failed(self, id, next, error).await
+    }
+
+    async fn relay_position(&self, relay: &str) -> Result<i64, PipelineError> {
+        duties::relay_position(self, relay).await
+    }
+
+    async fn move_relay(&self, relay: &str, to: i64) -> Result<(), PipelineError> {
+        duties::move_relay(self, relay, to).await
+    }
+
+    async fn put_presence(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        connected: bool,
+        at: DateTime<Utc>,
+    ) -> Result<(), PipelineError> {
+        people::put_presence(self, tenant, actor, connected, at).await
+    }
+
+    async fn load_presence(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+    ) -> Result<Option<(bool, DateTime<Utc>)>, PipelineError> {
+        people::load_presence(self, tenant, actor).await
+    }
+
+    async fn put_report(
+        &self,
+        report: &Report,
+        events: Vec<Event>,
+        webhooks: Vec<(usize, String)>,
+    ) -> Result<Recorded, PipelineError> {
+        people::put_report(self, report, events, webhooks).await
     }
 
     async fn put_profile(&self, profile: &Profile) -> Result<(), PipelineError> {
@@ -268,8 +327,18 @@ impl Store for SqliteStore {
         profiles::after(self, after, limit).await
     }
 
+    async fn claim_duty(
+        &self,
+        duty: &str,
+        holder: &str,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PipelineError> {
+        duties::claim(self, duty, holder, now, until).await
+    }
+
     async fn expire(&self, before: DateTime<Utc>) -> Result<u64, PipelineError> {
-        retention::expire(self, before).await
+        duties::expire(self, before).await
     }
 
     async fn health(&self) -> Result<(), PipelineError> {

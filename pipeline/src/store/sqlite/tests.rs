@@ -8,7 +8,7 @@ use std::{
 };
 
 use models::Lane;
-use sqlx::Row;
+use sqlx::{ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 
 use super::SqliteStore;
@@ -17,9 +17,10 @@ use crate::{
     error::PipelineError,
     item::{ItemId, ItemKind},
     store::{
-        Store, connect,
-        contract::{envelope, record, text},
+        Recorded, Store, connect,
+        contract::{LEASE, change, claim, envelope, noon, record, text},
     },
+    stream::call::ParticipantState,
 };
 
 fn url(folder: &TempDir) -> String {
@@ -56,6 +57,74 @@ async fn i7_everything_is_there_after_a_restart() {
     assert!(store.is_judged(judged.outcome.envelope.id).await.unwrap());
     assert_eq!(store.journal_load(waiting.envelope.id).await.unwrap(), Some(waiting));
     assert_eq!(*store.event_signal().borrow(), 1);
+}
+
+#[tokio::test]
+async fn i7_what_was_claimed_is_due_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut judged = record(envelope("a", ItemKind::Text), ActionKind::Warn);
+    judged.webhooks = ["x", "y", "z"].map(|hook| (0, hook.to_owned())).into();
+    {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url(&folder)).await.unwrap());
+        store.record_outcome(judged).await.unwrap();
+        let due = claim(&store, noon(), 9).await;
+        store.delivery_done(due[0].id, noon()).await.unwrap();
+        store.delivery_failed(due[1].id, Some(noon() + LEASE * 9), "500").await.unwrap();
+    }
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&url(&folder)).await.unwrap());
+    let due: Vec<_> = claim(&store, noon(), 9).await.into_iter().map(|due| due.webhook).collect();
+    assert_eq!(due, ["z"], "what was settled, or put off, stays so");
+}
+
+/// A database as the first version left it.
+#[tokio::test]
+async fn i7_a_database_of_the_first_version_opens_with_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first");
+    std::fs::create_dir(&first).unwrap();
+    let sql = include_str!("../../../migrations/sqlite/0001_initial.sql");
+    std::fs::write(first.join("0001_initial.sql"), sql).unwrap();
+    let file = folder.path().join("store.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    sqlx::migrate::Migrator::new(first.as_path())
+        .await
+        .unwrap()
+        .run_direct(None, &mut connection, false)
+        .await
+        .unwrap();
+    let (judged, dead) = (record(envelope("a", ItemKind::Frame), ActionKind::Warn), text("a", "poison"));
+    let (id, outcome) = (judged.outcome.envelope.id, serde_json::to_string(&judged.outcome).unwrap());
+    let event = serde_json::to_string(&judged.events[0].data).unwrap();
+    let state = serde_json::to_string(&ParticipantState { frames: 3, ..Default::default() }).unwrap();
+    let nanos = noon().timestamp_nanos_opt().unwrap();
+    let rows = [
+        sqlx::query("INSERT INTO items VALUES (?1, 'a', 'frame', 'warn', ?2, ?3)").bind(id.0).bind(nanos).bind(outcome),
+        sqlx::query("INSERT INTO participants VALUES ('a', 'c', 'ann', ?, ?)").bind(nanos).bind(state),
+        sqlx::query("INSERT INTO events VALUES (41, 'a', 'item.judged', 'k', ?, ?)").bind(nanos).bind(event),
+        sqlx::query("INSERT INTO deliveries (event, webhook, created_at, due_at) VALUES (41, 'hook', ?1, ?1)")
+            .bind(nanos),
+        sqlx::query("INSERT INTO journal VALUES (1, ?, 'a', 2, 4, 6, 'broken', ?, 'poison', NULL)")
+            .bind(dead.envelope.id.0)
+            .bind(serde_json::to_string(&dead.envelope).unwrap()),
+    ];
+    for row in rows {
+        row.execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&format!("sqlite:{}", file.display())).await.unwrap());
+    assert!(store.is_judged(id).await.unwrap());
+    let (state, version) = store.load_participant(&"a".into(), &"c".into(), &"ann".into()).await.unwrap().unwrap();
+    assert_eq!((state.frames, version), (3, 1));
+    let letters = store.journal_dead(9).await.unwrap();
+    assert_eq!((letters[0].id, letters[0].at, letters[0].attempts), (dead.envelope.id, noon(), 4));
+    assert_eq!(store.journal_revive(vec![dead.envelope.id]).await.unwrap().len(), 1);
+    assert_eq!(claim(&store, noon(), 9).await[0].event.sequence, 41);
+    let mut next = record(envelope("a", ItemKind::Frame), ActionKind::Warn);
+    next.participant = Some(change("c", 4, 1));
+    assert_eq!(store.record_outcome(next).await.unwrap(), Recorded::New);
+    assert_eq!(store.last_sequence().await.unwrap(), 42);
 }
 
 #[tokio::test]
