@@ -15,7 +15,7 @@ use axum::{
 };
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -25,8 +25,6 @@ use crate::{auth::Keys, error::ApiError, openapi, routes, services::Services};
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Routes that answer even when the service is full: whoever watches it must see that it lives.
 const ALWAYS_SERVED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
-/// Locks that changes of calls are spread over.
-const CALL_LOCKS: usize = 64;
 
 /// What handlers share.
 pub struct App {
@@ -40,8 +38,6 @@ pub struct App {
     pub document: Bytes,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
-    /// A call is read, changed and written as a whole: one change of a call at a time.
-    pub call_locks: Box<[Mutex<()>]>,
     /// Requests that may still begin.
     slots: Semaphore,
     /// Time that a request may take.
@@ -60,7 +56,6 @@ pub fn router(services: Services, stop: CancellationToken) -> anyhow::Result<Rou
         stop,
         document: Bytes::from(openapi::document_json()?),
         streams: Arc::new(Semaphore::new(server.max_requests)),
-        call_locks: (0..CALL_LOCKS).map(|_| Mutex::new(())).collect(),
         slots: Semaphore::new(server.max_requests),
         timeout: Duration::from_secs(server.request_seconds),
         services,

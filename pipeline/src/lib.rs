@@ -6,6 +6,8 @@
 //! | state over time, pure | [`stream`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
+//! | what the platform tells us, parsed | [`notice`] |
+//! | the contract of events in and out | [`schemas`] |
 //! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
 //!
 //! `servers` (a feature, off in the product) starts private RabbitMQ and PostgreSQL servers for tests and benches.
@@ -32,6 +34,7 @@ pub mod profile;
 pub mod queue;
 pub mod record;
 pub mod report;
+pub mod schemas;
 #[cfg(feature = "servers")]
 pub mod servers;
 pub mod signal;

@@ -16,6 +16,7 @@ use futures::future::try_join_all;
 use models::{Engine, Input, Lane, Pixels};
 use moka::sync::Cache;
 
+pub mod calls;
 mod profiles;
 
 use crate::{
@@ -95,6 +96,7 @@ pub struct Pipeline {
     /// States with their versions in the store.
     participants: Arc<Slots<ParticipantKey, (ParticipantState, u64)>>,
     authors: Arc<Slots<AuthorKey, ()>>,
+    calls: Arc<Slots<(TenantId, CallId), ()>>,
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
 }
 
@@ -125,6 +127,7 @@ impl Pipeline {
             texts: Cache::new(config.cache_entries),
             participants: Arc::new(Slots::new(PARTICIPANTS_IN_MEMORY)),
             authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            calls: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             engine,
             policies,

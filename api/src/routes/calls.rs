@@ -1,23 +1,16 @@
 //! Calls are sessions: start, join, leave, end.
 
-use std::{
-    collections::BTreeMap,
-    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
-};
+use std::collections::BTreeMap;
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, SecondsFormat, Utc};
 use pipeline::{
-    PipelineError,
     item::{ActorId, CallId, TenantId},
-    store::Event,
+    process::calls::ChangedCall,
     stream::call::{Call, Participant, ParticipantState},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tokio::sync::MutexGuard;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 use crate::{
     app::{App, Shared},
@@ -142,18 +135,17 @@ pub async fn start(
     Body(new): Body<NewCall>,
 ) -> Result<(StatusCode, Json<CallView>), ApiError> {
     name("id", new.id.as_str())?;
-    new.participants.iter().try_for_each(|actor| name("participants", actor.as_str()))?;
-    let now = app.services.clock.now();
-    let call = Call::start(new.id, now, new.participants)?;
-    let _turn = turn(&app, &caller.tenant, &call.id).await;
-    if let Some(known) = app.services.store.load_call(&caller.tenant, &call.id).await? {
-        let same = known.ended_at.is_none() && actors(&known) == actors(&call);
-        return if same { Ok((StatusCode::OK, Json(known.into()))) } else { Err(exists(&known)) };
-    }
-    let participants: Vec<_> = actors(&call);
-    let event = event("call.started", &caller.tenant, now, json!({ "call": call.id, "participants": participants }));
-    save(&app, &caller.tenant, &call, event).await?;
-    Ok((StatusCode::CREATED, Json(call.into())))
+    let started = app.services.pipeline.start_call(&caller.tenant, new.id, new.participants).await;
+    let ChangedCall { call, changes } = started.map_err(|error| {
+        let error = ApiError::from(error);
+        match error.code() {
+            "call_exists" => error.at("id"),
+            code if code.starts_with("name_") => error.at("participants"),
+            _ => error,
+        }
+    })?;
+    let status = if changes.is_empty() { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(call.into())))
 }
 
 /// List open calls
@@ -236,8 +228,8 @@ pub async fn join(
     Body(new): Body<NewParticipant>,
 ) -> Result<Json<CallView>, ApiError> {
     name("actor", new.actor.as_str())?;
-    let actor = new.actor.clone();
-    change(&app, &caller.tenant, id, "call.joined", Some(&actor), |call, now| call.join(new.actor, now)).await
+    let joined = app.services.pipeline.join_call(&caller.tenant, &named(id)?, &new.actor).await?;
+    Ok(Json(joined.call.into()))
 }
 
 /// Leave a call
@@ -258,8 +250,8 @@ pub async fn leave(
     caller: Allowed<ToItems>,
     Path((id, actor)): Path<(String, String)>,
 ) -> Result<Json<CallView>, ApiError> {
-    let actor = ActorId(actor);
-    change(&app, &caller.tenant, id, "call.left", Some(&actor), |call, now| call.leave(&actor, now)).await
+    let left = app.services.pipeline.leave_call(&caller.tenant, &named(id)?, &ActorId(actor)).await?;
+    Ok(Json(left.call.into()))
 }
 
 /// End a call
@@ -279,64 +271,20 @@ pub async fn end(
     caller: Allowed<ToItems>,
     Path(id): Path<String>,
 ) -> Result<Json<CallView>, ApiError> {
-    change(&app, &caller.tenant, id, "call.ended", None, |call, now| Ok(call.end(now))).await
+    let ended = app.services.pipeline.end_call(&caller.tenant, &named(id)?).await?;
+    Ok(Json(ended.call.into()))
 }
 
-/// Reads a call, changes it, writes it with the event that tells of it. A change that changes nothing is not told.
-async fn change(
-    app: &App,
-    tenant: &TenantId,
-    id: String,
-    kind: &str,
-    actor: Option<&ActorId>,
-    step: impl FnOnce(Call, DateTime<Utc>) -> Result<Call, PipelineError>,
-) -> Result<Json<CallView>, ApiError> {
-    let id = CallId(id);
-    let _turn = turn(app, tenant, &id).await;
-    let before = load(app, tenant, &id).await?;
-    let now = app.services.clock.now();
-    let after = step(before.clone(), now)?;
-    if after != before {
-        let data = actor.map_or_else(|| json!({ "call": id }), |actor| json!({ "call": id, "actor": actor }));
-        save(app, tenant, &after, event(kind, tenant, now, data)).await?;
-    }
-    Ok(Json(after.into()))
+/// A call's id out of the path.
+fn named(id: String) -> Result<CallId, ApiError> {
+    name("call", &id)?;
+    Ok(CallId(id))
 }
 
 /// One call, or 404.
 pub(super) async fn load(app: &App, tenant: &TenantId, id: &CallId) -> Result<Call, ApiError> {
     name("call", id.as_str())?;
     app.services.store.load_call(tenant, id).await?.ok_or_else(|| ApiError::not_found("call", id))
-}
-
-async fn save(app: &App, tenant: &TenantId, call: &Call, event: Event) -> Result<(), ApiError> {
-    let wanting = app.services.config.webhooks.iter().filter(|webhook| webhook.wants(&event.kind));
-    let webhooks = wanting.map(|webhook| (0, webhook.name.clone())).collect();
-    Ok(app.services.store.put_call(tenant, call, vec![event], webhooks).await?)
-}
-
-fn event(kind: &str, tenant: &TenantId, at: DateTime<Utc>, data: serde_json::Value) -> Event {
-    Event { sequence: 0, kind: kind.to_owned(), tenant: tenant.clone(), key: Uuid::now_v7().to_string(), at, data }
-}
-
-/// Waits until nobody else changes this call.
-async fn turn<'a>(app: &'a App, tenant: &TenantId, id: &CallId) -> MutexGuard<'a, ()> {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((tenant, id));
-    let index = (hash % app.call_locks.len() as u64) as usize;
-    app.call_locks[index].lock().await
-}
-
-fn actors(call: &Call) -> Vec<&ActorId> {
-    call.participants.iter().map(|participant| &participant.actor).collect()
-}
-
-fn exists(call: &Call) -> ApiError {
-    let state = if call.ended_at.is_some() { "has ended" } else { "runs with other participants" };
-    ApiError::conflict(
-        "call_exists",
-        format!("The call `{}` {state}: give every call its own id, and join it to add people.", call.id),
-    )
-    .at("id")
 }
 
 /// Newest first, then by id: the order of `Store::open_calls`.

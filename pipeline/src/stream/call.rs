@@ -2,6 +2,10 @@
 //!
 //! Platforms repeat themselves and deliver late, so a transition that is already true is no error: joining twice,
 //! leaving twice and ending twice with the same words change nothing. What contradicts the record is a `Conflict`.
+//!
+//! Here the order is the order of arrival, as at the HTTP door. What is told late, with its own time, is in [`super::heard`].
+
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -27,12 +31,15 @@ pub struct Participant {
     /// Latest re-join; a participant who came back starts with a clean ladder.
     #[serde(default)]
     pub rejoined_at: Option<DateTime<Utc>>,
+    /// Latest time for which a notice said that they are in, when they were in already: a leave from before it is history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirmed_at: Option<DateTime<Utc>>,
 }
 
 impl Participant {
     /// Somebody who joins now for the first time.
     pub fn new(actor: ActorId, joined_at: DateTime<Utc>) -> Self {
-        Self { actor, joined_at, left_at: None, rejoined_at: None }
+        Self { actor, joined_at, left_at: None, rejoined_at: None, confirmed_at: None }
     }
 }
 
@@ -48,6 +55,37 @@ pub struct Call {
     pub ended_at: Option<DateTime<Utc>>,
     /// In order of first join.
     pub participants: Vec<Participant>,
+}
+
+/// What a transition means to the outside: each becomes an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallChange {
+    /// A call that we did not know, with the people who are in it.
+    Started(Vec<ActorId>),
+    /// Somebody is in who was not.
+    Joined(ActorId),
+    /// Somebody is out who was in.
+    Left(ActorId),
+    /// It is over for everybody.
+    Ended,
+}
+
+/// What changed between two states of one call. An end is told once, not once for each participant.
+pub fn changes(before: Option<&Call>, after: &Call) -> Vec<CallChange> {
+    let Some(before) = before else {
+        let started = CallChange::Started(after.present().cloned().collect());
+        return std::iter::once(started).chain(after.ended_at.map(|_| CallChange::Ended)).collect();
+    };
+    if after.ended_at.is_some() {
+        return before.ended_at.is_none().then_some(CallChange::Ended).into_iter().collect();
+    }
+    let (was, is): (HashSet<&ActorId>, HashSet<&ActorId>) = (before.present().collect(), after.present().collect());
+    let of = |participant: &Participant| match (was.contains(&participant.actor), is.contains(&participant.actor)) {
+        (false, true) => Some(CallChange::Joined(participant.actor.clone())),
+        (true, false) => Some(CallChange::Left(participant.actor.clone())),
+        _ => None,
+    };
+    after.participants.iter().filter_map(of).collect()
 }
 
 /// Whether an action against a participant can still reach them.
@@ -79,12 +117,7 @@ impl Call {
                 participant.rejoined_at = Some(at);
             }
             Some(_) => {}
-            None if full => {
-                return Err(PipelineError::Conflict {
-                    code: "call_full",
-                    message: format!("call `{}` has {MAX_PARTICIPANTS} participants, the most there may be", self.id),
-                });
-            }
+            None if full => return Err(self.full()),
             None => self.participants.push(Participant::new(actor, at)),
         }
         Ok(self)
@@ -114,6 +147,14 @@ impl Call {
         self
     }
 
+    /// Who is in it now.
+    pub fn present(&self) -> impl Iterator<Item = &ActorId> {
+        self.participants
+            .iter()
+            .filter(|participant| participant.left_at.is_none())
+            .map(|participant| &participant.actor)
+    }
+
     /// Whether an action on a frame that was captured at `at` can still reach `actor`.
     pub fn standing(&self, actor: &ActorId, at: DateTime<Utc>) -> Standing {
         let left = self.participants.iter().find(|p| p.actor == *actor).and_then(|p| p.left_at);
@@ -127,7 +168,14 @@ impl Call {
         participant.and_then(|participant| participant.rejoined_at).is_some_and(|at| at > since)
     }
 
-    fn refuse_ended(&self, what: &str) -> Result<(), PipelineError> {
+    pub(super) fn full(&self) -> PipelineError {
+        PipelineError::Conflict {
+            code: "call_full",
+            message: format!("call `{}` has {MAX_PARTICIPANTS} participants, the most there may be", self.id),
+        }
+    }
+
+    pub(super) fn refuse_ended(&self, what: &str) -> Result<(), PipelineError> {
         match self.ended_at {
             None => Ok(()),
             Some(ended) => Err(PipelineError::Conflict {
@@ -218,6 +266,22 @@ mod tests {
     #[test]
     fn f3_an_end_before_the_start_is_moved_to_the_start() {
         assert_eq!(call().end(at(-50)).ended_at, Some(at(0)));
+    }
+
+    #[test]
+    fn f3_changes_are_what_the_outside_is_told() {
+        let told = |before: Option<&Call>, after: &Call| changes(before, after);
+        let started = call();
+        let (ann, cid) = (ActorId::from("ann"), ActorId::from("cid"));
+        assert_eq!(told(None, &started), [CallChange::Started(vec!["ann".into(), "bob".into()])]);
+        let joined = started.clone().join(cid.clone(), at(5)).unwrap();
+        assert_eq!(told(Some(&started), &joined), [CallChange::Joined(cid)]);
+        let left = joined.clone().leave(&ann, at(6)).unwrap();
+        assert_eq!(told(Some(&joined), &left), [CallChange::Left(ann)]);
+        let ended = left.clone().end(at(9));
+        assert_eq!(told(Some(&left), &ended), [CallChange::Ended], "one event, whoever is in it");
+        assert_eq!(told(Some(&ended), &ended.clone().end(at(10))), []);
+        assert_eq!(told(None, &call().end(at(9))), [CallChange::Started(vec![]), CallChange::Ended]);
     }
 
     #[test]

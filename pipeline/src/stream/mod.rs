@@ -3,9 +3,11 @@
 //! | part | module |
 //! |---|---|
 //! | calls as sessions, and what is remembered of one participant | [`call`] |
+//! | transitions that are told late, in any order, more than once | [`heard`] |
 //! | violations in a sliding window and what they lead to | [`ladder`] |
 //! | the last messages of an author, judged together with the new one | [`context`] |
 
 pub mod call;
 pub mod context;
+pub mod heard;
 pub mod ladder;
