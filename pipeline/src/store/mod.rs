@@ -11,6 +11,8 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod postgres;
+mod row;
 pub mod sqlite;
 
 use std::sync::Arc;
@@ -280,10 +282,16 @@ pub trait Store: Send + Sync {
     fn event_signal(&self) -> tokio::sync::watch::Receiver<i64>;
 }
 
-/// Opens the store that `url` names: `sqlite:<path>` (created when missing) or `sqlite::memory:`.
+/// Opens the store that `url` names: `sqlite:<path>` (created when missing), `sqlite::memory:`, or
+/// `postgres://user:password@host:port/database`, which several processes may share.
 pub async fn connect(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
     match url.split(':').next() {
         Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open(url).await?)),
-        _ => Err(PipelineError::invalid("store_url", format!("store.url `{url}` is not known: use `sqlite:<path>`"))),
+        Some("postgres" | "postgresql") => Ok(Arc::new(postgres::PostgresStore::open(url).await?)),
+        // The URL may hold a password: no message quotes it.
+        _ => Err(PipelineError::invalid(
+            "store_url",
+            "store.url names no store that is known: use `sqlite:<path>` or `postgres://user:password@host:port/database`",
+        )),
     }
 }

@@ -2,10 +2,8 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{
-    SqliteStore, events,
-    row::{decode, encode, limit, stamp},
-};
+use super::{SqliteStore, events};
+use crate::store::row::{decode, encode, limit, stamp};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, TenantId},

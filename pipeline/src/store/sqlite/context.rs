@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
-use super::{
-    SqliteStore,
-    row::{limit, stamp, time},
-};
+use super::SqliteStore;
+use crate::store::row::{limit, stamp, time};
 use crate::{
     error::PipelineError,
     item::{ActorId, ConversationId, TenantId},

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 
 use sqlx::Row;
 
-use super::{SqliteStore, row::stamp};
+use super::SqliteStore;
 use crate::error::PipelineError;
+use crate::store::row::stamp;
 
 /// Rows that one operation deletes at most: other writers go in between.
 const ROWS: u64 = 500;

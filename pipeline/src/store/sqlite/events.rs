@@ -3,11 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{
-    SqliteStore,
-    row::{decode, encode, limit, stamp, time},
-    writer::Scope,
-};
+use super::{SqliteStore, writer::Scope};
+use crate::store::row::{decode, encode, limit, stamp, time};
 use crate::{
     error::PipelineError,
     item::TenantId,

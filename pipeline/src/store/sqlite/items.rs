@@ -2,11 +2,8 @@
 
 use sqlx::Row;
 
-use super::{
-    SqliteStore, events,
-    row::{decode, encode, stamp},
-    writer::Scope,
-};
+use super::{SqliteStore, events, writer::Scope};
+use crate::store::row::{decode, encode, stamp};
 use crate::{
     action::ActionKind,
     error::PipelineError,

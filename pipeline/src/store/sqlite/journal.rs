@@ -7,11 +7,8 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use sqlx::{QueryBuilder, Row, Sqlite, sqlite::SqliteRow};
 
-use super::{
-    SqliteStore,
-    row::{decode, encode, id_list, lane, limit, stamp, time},
-    writer::Scope,
-};
+use super::{SqliteStore, writer::Scope};
+use crate::store::row::{decode, encode, id_list, lane, limit, stamp, taken, time};
 use crate::{
     error::PipelineError,
     item::{Content, Envelope, Item, ItemId, TenantId},
@@ -81,13 +78,6 @@ async fn refuse_foreign(scope: &mut Scope, tenants: &HashMap<ItemId, TenantId>) 
         }
     }
     Ok(())
-}
-
-fn taken(id: ItemId) -> PipelineError {
-    PipelineError::Conflict {
-        code: "item_id_taken",
-        message: format!("the item id `{id}` is already in use: give every item an id of its own"),
-    }
 }
 
 pub(super) async fn load(store: &SqliteStore, ids: Vec<ItemId>) -> Result<Vec<Item>, PipelineError> {

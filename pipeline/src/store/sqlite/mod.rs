@@ -4,7 +4,6 @@
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
 //! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
-//! | between rows and types, error translation | [`row`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
@@ -17,7 +16,6 @@ mod items;
 mod journal;
 mod people;
 mod profiles;
-mod row;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -33,12 +31,12 @@ use futures::future::BoxFuture;
 use models::Lane;
 use sqlx::{
     ConnectOptions, SqliteConnection, SqlitePool,
-    migrate::{MigrateError, Migrator},
+    migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::watch;
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
+use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
@@ -125,20 +123,6 @@ impl SqliteStore {
             }
             None => self.writer.write(operation, move |scope| work(&mut scope.connection)).await,
         }
-    }
-}
-
-fn migration(error: MigrateError) -> PipelineError {
-    match error {
-        MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => PipelineError::Conflict {
-            code: "store_newer",
-            message: format!(
-                "the database was written by a newer version of this program (migration {version}): start that version, \
-                 or point store.url at another file"
-            ),
-        },
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
-        other => PipelineError::Internal { part: "store", message: other.to_string() },
     }
 }
 

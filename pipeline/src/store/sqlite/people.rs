@@ -3,10 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 
-use super::{
-    SqliteStore, events,
-    row::{encode, stamp, time},
-};
+use super::{SqliteStore, events};
+use crate::store::row::{encode, stamp, time};
 use crate::{
     error::PipelineError,
     item::{ActorId, TenantId},

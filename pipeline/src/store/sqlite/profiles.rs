@@ -2,10 +2,8 @@
 
 use sqlx::{Row, sqlite::SqliteRow};
 
-use super::{
-    SqliteStore,
-    row::{decode, encode, limit, stamp, time, vector, vector_bytes},
-};
+use super::SqliteStore;
+use crate::store::row::{decode, encode, limit, stamp, time, vector, vector_bytes};
 use crate::{
     error::PipelineError,
     item::{ProfileId, TenantId},

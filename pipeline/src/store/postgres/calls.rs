@@ -1,0 +1,78 @@
+//! Calls.
+
+use sqlx::{Row, postgres::PgRow};
+
+use super::{Database, events::Appended, text::escape};
+use crate::{
+    error::PipelineError,
+    item::{CallId, TenantId},
+    store::{
+        Event,
+        row::{decode, encode, limit, stamp},
+    },
+    stream::call::Call,
+};
+
+pub(super) async fn put_call(
+    database: &Database,
+    tenant: &TenantId,
+    call: &Call,
+    events: &[Event],
+    webhooks: &[(usize, String)],
+) -> Result<(), PipelineError> {
+    let (body, events) = (encode(call)?, Appended::new(events, webhooks)?);
+    // Once: after a lost answer a second time would tell its events twice.
+    let sequence = database
+        .once("put_call", async {
+            let mut transaction = database.pool.begin().await?;
+            let sql = "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES ($1, $2, $3, $4, $5)
+                       ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
+                       ended_at = excluded.ended_at, body = excluded.body";
+            sqlx::query(sql)
+                .bind(escape(tenant.as_str()))
+                .bind(escape(call.id.as_str()))
+                .bind(stamp(call.started_at))
+                .bind(call.ended_at.map(stamp))
+                .bind(&body)
+                .execute(&mut *transaction)
+                .await?;
+            let sequence = Appended::write(&[&events], &mut transaction).await?;
+            transaction.commit().await?;
+            Ok(sequence)
+        })
+        .await?;
+    if let Some(sequence) = sequence {
+        database.raise(sequence);
+    }
+    Ok(())
+}
+
+pub(super) async fn load_call(
+    database: &Database,
+    tenant: &TenantId,
+    id: &CallId,
+) -> Result<Option<Call>, PipelineError> {
+    let (tenant, id) = (escape(tenant.as_str()), escape(id.as_str()));
+    let read = || {
+        let sql = "SELECT body FROM calls WHERE tenant = $1 AND id = $2";
+        sqlx::query(sql).bind(&*tenant).bind(&*id).fetch_optional(&database.pool)
+    };
+    database.again("load_call", read).await?.as_ref().map(body).transpose()
+}
+
+pub(super) async fn open_calls(
+    database: &Database,
+    tenant: &TenantId,
+    count: usize,
+) -> Result<Vec<Call>, PipelineError> {
+    let tenant = escape(tenant.as_str());
+    let read = || {
+        let sql = "SELECT body FROM calls WHERE tenant = $1 AND ended_at IS NULL ORDER BY started_at DESC, id LIMIT $2";
+        sqlx::query(sql).bind(&*tenant).bind(limit(count)).fetch_all(&database.pool)
+    };
+    database.again("open_calls", read).await?.iter().map(body).collect()
+}
+
+fn body(row: &PgRow) -> Result<Call, PipelineError> {
+    decode(row.try_get(0)?)
+}
