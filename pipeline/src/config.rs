@@ -65,7 +65,8 @@ impl QueueConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:<path>`, created when missing.
+    /// `sqlite:<path>`, created when missing, or `postgres://user:password@host:5432/database?connections=8`, which several
+    /// processes may share; `connections` is the most that each of them opens for statements.
     pub url: String,
     /// Days that context texts, events and settled deliveries are kept.
     pub retention_days: u32,

@@ -39,8 +39,6 @@ async fn place() -> Place {
     let name = format!("store_{}", ItemId::new().0.simple());
     command(&lease.url, &format!("CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0")).await;
     let url = lease.url.replace("/postgres", &format!("/{name}?connections=6"));
-    // "postgres://" begins so as well.
-    let url = url.replacen(&format!("/{name}?connections=6"), "/postgres", url.matches(&name[..]).count() - 1);
     Place { url, _lease: lease }
 }
 
@@ -292,7 +290,7 @@ async fn a_place_where_no_server_is_says_so_soon() {
     assert!(started.elapsed() < Duration::from_secs(8));
 }
 
-/// Measurement, not a check; see docs/migrations.md for nothing, and the benches for the whole service:
+/// Measurement, not a check: what an ordinary text costs the store.
 /// `cargo nextest run --release --workspace --run-ignored all -E 'test(postgres::tests::writes_per_second)' --no-capture`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measurement"]
