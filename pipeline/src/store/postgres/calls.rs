@@ -22,25 +22,24 @@ pub(super) async fn put_call(
 ) -> Result<(), PipelineError> {
     let (body, events) = (encode(call)?, Appended::new(events, webhooks)?);
     // Once: after a lost answer a second time would tell its events twice.
-    let sequence = database
-        .once("put_call", async {
-            let mut transaction = database.pool.begin().await?;
-            let sql = "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES ($1, $2, $3, $4, $5)
-                       ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
-                       ended_at = excluded.ended_at, body = excluded.body";
-            sqlx::query(sql)
-                .bind(escape(tenant.as_str()))
-                .bind(escape(call.id.as_str()))
-                .bind(stamp(call.started_at))
-                .bind(call.ended_at.map(stamp))
-                .bind(&body)
-                .execute(&mut *transaction)
-                .await?;
-            let sequence = Appended::write(&[&events], &mut transaction).await?;
-            transaction.commit().await?;
-            Ok(sequence)
-        })
-        .await?;
+    let write = Box::pin(async {
+        let mut transaction = database.pool.begin().await?;
+        let sql = "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES ($1, $2, $3, $4, $5)
+                   ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
+                   ended_at = excluded.ended_at, body = excluded.body";
+        sqlx::query(sql)
+            .bind(escape(tenant.as_str()))
+            .bind(escape(call.id.as_str()))
+            .bind(stamp(call.started_at))
+            .bind(call.ended_at.map(stamp))
+            .bind(&body)
+            .execute(&mut *transaction)
+            .await?;
+        let sequence = Appended::write(&[&events], &mut transaction).await?;
+        transaction.commit().await?;
+        Ok(sequence)
+    });
+    let sequence = database.once("put_call", write).await?;
     if let Some(sequence) = sequence {
         database.raise(sequence);
     }

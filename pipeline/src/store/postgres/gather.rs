@@ -76,9 +76,9 @@ mod tests {
 
     #[tokio::test]
     async fn everybody_gets_their_own_answer_and_batches_form() {
-        let (sizes, mut seen) = mpsc::unbounded_channel();
+        let (sizes, mut seen) = mpsc::channel(500);
         let gather = Arc::new(Gather::start("test", 2, 16, move |batch: Vec<u32>| {
-            let _ = sizes.send(batch.len());
+            let _ = sizes.try_send(batch.len());
             Box::pin(async move {
                 tokio::task::yield_now().await;
                 let answer = |n| if n % 7 == 0 { Err(stopped()) } else { Ok(n * 2) };

@@ -177,7 +177,7 @@ fn apart(rows: &[OutcomeRow], left: &[usize]) -> (Vec<usize>, Vec<usize>) {
 /// item that was written after all is there then.
 async fn commit(database: &Database, rows: &[&OutcomeRow]) -> Result<Vec<Recorded>, PipelineError> {
     for _ in 0..RACES {
-        if let Some(recorded) = database.again("commit", || transaction(database, rows)).await? {
+        if let Some(recorded) = database.again("commit", || Box::pin(transaction(database, rows))).await? {
             return Ok(recorded);
         }
     }

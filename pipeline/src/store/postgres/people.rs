@@ -53,28 +53,27 @@ pub(super) async fn put_report(
 ) -> Result<Recorded, PipelineError> {
     let (body, events) = (encode(report)?, Appended::new(events, webhooks)?);
     // It may be done again: a report that was written after all is there then.
-    let written = database
-        .again("put_report", || async {
-            let mut transaction = database.pool.begin().await?;
-            let sql = "INSERT INTO reports (id, tenant, reporter, subject, at, body) VALUES ($1, $2, $3, $4, $5, $6)
-                       ON CONFLICT (id) DO NOTHING";
-            let inserted = sqlx::query(sql)
-                .bind(report.id.0)
-                .bind(escape(report.tenant.as_str()))
-                .bind(escape(report.reporter.as_str()))
-                .bind(escape(report.subject.as_str()))
-                .bind(stamp(report.at))
-                .bind(&body)
-                .execute(&mut *transaction)
-                .await?;
-            if inserted.rows_affected() == 0 {
-                return Ok(None);
-            }
-            let sequence = Appended::write(&[&events], &mut transaction).await?;
-            transaction.commit().await?;
-            Ok(Some(sequence))
-        })
-        .await?;
+    let write = || async {
+        let mut transaction = database.pool.begin().await?;
+        let sql = "INSERT INTO reports (id, tenant, reporter, subject, at, body) VALUES ($1, $2, $3, $4, $5, $6)
+                   ON CONFLICT (id) DO NOTHING";
+        let inserted = sqlx::query(sql)
+            .bind(report.id.0)
+            .bind(escape(report.tenant.as_str()))
+            .bind(escape(report.reporter.as_str()))
+            .bind(escape(report.subject.as_str()))
+            .bind(stamp(report.at))
+            .bind(&body)
+            .execute(&mut *transaction)
+            .await?;
+        if inserted.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let sequence = Appended::write(&[&events], &mut transaction).await?;
+        transaction.commit().await?;
+        Ok(Some(sequence))
+    };
+    let written = database.again("put_report", || Box::pin(write())).await?;
     match written {
         None => Ok(Recorded::Already),
         Some(sequence) => {
