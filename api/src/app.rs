@@ -32,8 +32,8 @@ pub struct App {
     pub services: Services,
     /// Who may call.
     pub keys: Keys,
-    /// Cancelled when the service shuts down.
-    pub stop: CancellationToken,
+    /// How far the shutdown has come.
+    pub stopping: Stopping,
     /// The OpenAPI document, as served.
     pub document: Bytes,
     /// Event streams that may still be opened.
@@ -44,23 +44,40 @@ pub struct App {
     timeout: Duration,
 }
 
+/// The two steps of a shutdown.
+#[derive(Debug, Clone)]
+pub struct Stopping {
+    /// Cancelled first: `/health/ready` answers 503, everything else still works.
+    pub announced: CancellationToken,
+    /// Cancelled when the service shuts down: event streams end, no request is accepted.
+    pub now: CancellationToken,
+}
+
+impl Stopping {
+    /// Not yet.
+    pub fn new(now: CancellationToken) -> Self {
+        Self { announced: now.child_token(), now }
+    }
+}
+
 /// State of every handler.
 pub type Shared = Arc<App>;
 
-/// The whole HTTP face: every route, its limits, authentication, errors, request ids, metrics. Once `stop` is cancelled, event streams end
-/// and `/health/ready` answers 503. Fails when `[auth]` holds a digest that is none.
-pub fn router(services: Services, stop: CancellationToken) -> anyhow::Result<Router> {
+/// The HTTP face of the process's role: the routes, their limits, authentication, errors, request ids, metrics. Fails when `[auth]` holds a
+/// digest that is none.
+pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> {
     let server = &services.config.server;
     let app = Arc::new(App {
         keys: Keys::new(&services.config.auth)?,
-        stop,
+        stopping,
         document: Bytes::from(openapi::document_json()?),
         streams: Arc::new(Semaphore::new(server.max_requests)),
         slots: Semaphore::new(server.max_requests),
         timeout: Duration::from_secs(server.request_seconds),
         services,
     });
-    let (router, _) = routes::all().split_for_parts();
+    let routes = if app.services.role.answers() { routes::all() } else { routes::watched() };
+    let (router, _) = routes.split_for_parts();
     let router = router
         .fallback(async |uri: Uri| ApiError::route_not_found(uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| {

@@ -56,6 +56,41 @@ pub struct ServerConfig {
     pub max_requests: usize,
     /// Seconds that a shutdown may take.
     pub drain_seconds: u64,
+    /// Seconds between the signal to stop and the shutdown; `/health/ready` answers 503 meanwhile, so that a load balancer looks elsewhere.
+    pub drain_delay_seconds: u64,
+    /// Seconds that a start waits for a store or queue server that does not answer yet.
+    pub connect_seconds: u64,
+    /// Parts without which `/health/ready` answers 503.
+    pub required_parts: Vec<Part>,
+}
+
+/// What the service depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Every loaded model.
+    Models,
+    /// Rows.
+    Store,
+    /// Accepted items.
+    Queue,
+    /// Vectors.
+    Index,
+}
+
+impl Part {
+    /// Every part.
+    pub const ALL: [Self; 4] = [Self::Models, Self::Store, Self::Queue, Self::Index];
+
+    /// Name for logs, metrics and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Models => "models",
+            Self::Store => "store",
+            Self::Queue => "queue",
+            Self::Index => "index",
+        }
+    }
 }
 
 impl Default for ServerConfig {
@@ -66,6 +101,9 @@ impl Default for ServerConfig {
             request_seconds: 30,
             max_requests: 1024,
             drain_seconds: 20,
+            drain_delay_seconds: 0,
+            connect_seconds: 60,
+            required_parts: vec![Part::Models, Part::Store, Part::Queue],
         }
     }
 }

@@ -285,7 +285,11 @@ impl From<ModelError> for ApiError {
                 "The models are not ready. Try again; `/health/ready` shows the state.",
             )
             .caused_by(text),
-            _ => Self::internal(text),
+            _ => Self::unavailable(
+                "model_failed",
+                "A model failed. Try again; when it keeps failing, report the request id: the log has the cause.",
+            )
+            .caused_by(text),
         }
     }
 }

@@ -4,8 +4,11 @@
 //! |---|---|
 //! | command line, one file per verb | [`cli`] |
 //! | configuration: default file, file, environment | [`config`] |
+//! | what one process does: everything, the door, or the work of some lanes | [`role`] |
 //! | the only place where implementations are chosen | [`services`] |
 //! | the running service: listener, workers, shutdown | [`serve`] |
+//! | what it depends on, and what of it is down | [`parts`] |
+//! | how many items must be in work | [`batches`] |
 //! | router, middleware | [`app`], [`auth`], [`error`], [`extract`], [`routes`] |
 //! | the document of it all | [`openapi`] |
 //!
@@ -13,11 +16,14 @@
 
 pub mod app;
 pub mod auth;
+pub mod batches;
 pub mod cli;
 pub mod config;
 pub mod error;
 pub mod extract;
 pub mod openapi;
+pub mod parts;
+pub mod role;
 pub mod routes;
 pub mod serve;
 pub mod services;

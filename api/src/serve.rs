@@ -3,20 +3,27 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::serve::ListenerExt;
+use axum::{Router, serve::ListenerExt};
 use chrono::TimeDelta;
-use models::Repository;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use workers::{Drained, Setup, Workers, backoff::Jitter, minimum_permits};
+use workers::{Drained, Setup, Workers, WorkersError, backoff::Jitter};
 
-use crate::{app, config::show::redact_url, services::Services, telemetry};
+use crate::{
+    app::{self, Stopping},
+    batches,
+    config::show::redact_url,
+    parts,
+    services::Services,
+    telemetry,
+};
 
 /// What flushing the index and joining the models may take after the deadline: both hold only what is safe in the store already.
 const CLOSING: Duration = Duration::from_secs(10);
 
-/// Serves HTTP on `listener` and runs consumers, outbox and duties until `stop` resolves; then drains: stops accepting, finishes what is
-/// in flight up to `server.drain_seconds`, closes queue, engine and index. An error means that a long-lived task died.
+/// Serves HTTP on `listener` and does what the role asks for until `stop` resolves; then drains: `/health/ready` answers 503, and
+/// `server.drain_delay_seconds` later nothing is accepted or received any more, what is in flight is finished up to
+/// `server.drain_seconds`, queue, engine and index are closed. An error means that a long-lived task died.
 pub async fn run(
     services: Services,
     listener: TcpListener,
@@ -25,37 +32,38 @@ pub async fn run(
     telemetry::init_metrics()?;
     let started = Instant::now();
     let address = listener.local_addr().context("the listener has no address")?;
-    let stopping = CancellationToken::new();
+    let stopping = Stopping::new(CancellationToken::new());
     let router = app::router(services.clone(), stopping.clone())?;
-    let mut workers = Workers::start(setup(&services)?)?;
-    let _upkeep = AbortOnDropHandle::new(tokio::spawn(telemetry::upkeep(stopping.clone())));
-    // Answers are small and a caller waits: never hold one back to fill a packet.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let http = axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stopping.clone().cancelled_owned());
-    let mut http = AbortOnDropHandle::new(tokio::spawn(async move { http.await }));
+    let mut workers = if services.role.works() { Some(Workers::start(setup(&services)?)?) } else { None };
+    let _upkeep = AbortOnDropHandle::new(tokio::spawn(telemetry::upkeep(stopping.now.clone())));
+    let _watch = AbortOnDropHandle::new(tokio::spawn(parts::watch(services.clone(), stopping.now.clone())));
+    let mut http = AbortOnDropHandle::new(tokio::spawn(answer(listener, router, stopping.now.clone())));
     announce(&services, address);
 
     let failure = tokio::select! {
         () = stop => None,
-        error = workers.failed() => Some(anyhow!(error)),
+        error = failed(workers.as_mut()) => Some(anyhow!(error)),
         ended = &mut http => Some(anyhow!("the HTTP listener ended although nobody asked it to: {ended:?}")),
     };
-    if let Some(error) = &failure {
-        tracing::error!(error = format!("{error:#}"), "a long-lived task died: stopping");
+    stopping.announced.cancel();
+    match &failure {
+        Some(error) => tracing::error!(error = format!("{error:#}"), "a long-lived task died: stopping"),
+        None => tokio::time::sleep(Duration::from_secs(services.config.server.drain_delay_seconds)).await,
     }
 
-    stopping.cancel();
+    stopping.now.cancel();
     let limit = Duration::from_secs(services.config.server.drain_seconds);
     let http_ended = async {
         // Polling a finished task again would panic.
         http.is_finished() || tokio::time::timeout(limit, &mut http).await.is_ok()
     };
-    let (http_ended, drained) = tokio::join!(http_ended, workers.drain(limit));
+    let work_ended = async {
+        match workers {
+            Some(workers) => workers.drain(limit).await,
+            None => Drained::default(),
+        }
+    };
+    let (http_ended, drained) = tokio::join!(http_ended, work_ended);
     if !http_ended {
         tracing::warn!(?limit, "some requests did not end in time and are cut off");
     }
@@ -65,13 +73,34 @@ pub async fn run(
     failure.map_or(Ok(()), Err)
 }
 
+/// The HTTP face, until `stop`; then it finishes what it has begun.
+async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    // Answers are small and a caller waits: never hold one back to fill a packet.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+    });
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// Waits for a worker's loop to die; for ever, where no one works.
+async fn failed(workers: Option<&mut Workers>) -> WorkersError {
+    match workers {
+        Some(workers) => workers.failed().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What the workers work with.
 fn setup(services: &Services) -> Result<Setup> {
     let config = &services.config;
     Ok(Setup {
         config: config.workers.clone(),
         webhooks: config.webhooks.clone(),
-        minimum_permits: permits(services)?,
+        minimum_permits: batches::minimum(services)?,
         retention: TimeDelta::days(i64::from(config.store.retention_days)),
         queue: services.queue.clone(),
         store: services.store.clone(),
@@ -82,24 +111,15 @@ fn setup(services: &Services) -> Result<Setup> {
     })
 }
 
-/// The fewest items in flight with which the loaded models' batches can fill.
-fn permits(services: &Services) -> Result<usize> {
-    let config = &services.config.models;
-    let repository = Repository::open(&config.repository)?;
-    let mut sizes = Vec::new();
-    for name in &config.load {
-        let spec = repository.spec(name.strip_prefix("fake:").unwrap_or(name))?;
-        sizes.push((spec.batching.max_inputs, spec.instances));
-    }
-    Ok(minimum_permits(sizes))
-}
-
 /// One line that says what runs where.
 fn announce(services: &Services, address: SocketAddr) {
     let models: Vec<String> =
         services.engine.models().iter().map(|model| format!("{} ({})", model.name, model.backend)).collect();
     let config = &services.config;
+    let lanes: Vec<&str> = services.role.lanes().iter().map(|lane| lane.as_str()).collect();
     tracing::info!(
+        role = services.role.as_str(),
+        lanes = lanes.join(","),
         %address,
         models = models.join(", "),
         queue = redact_url(&config.queue.url),

@@ -1,10 +1,11 @@
 //! The only place where implementations are chosen.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
-use models::{Engine, Lane, Repository};
+use anyhow::{Context, Result, bail};
+use models::{Engine, Repository};
 use pipeline::{
+    Kind, PipelineError,
     clock::Clock,
     index::{self, VectorIndex},
     policy::PolicySet,
@@ -14,13 +15,23 @@ use pipeline::{
     store::{self, Store},
 };
 
-use crate::config::{Config, show::redact_url};
+use workers::backoff::{Backoff, Jitter};
+
+use crate::{
+    config::{Config, show::redact_url},
+    role::{Role, is_embedded, scheme_of},
+};
+
+/// Waits between two tries to reach a server at start.
+const KNOCKING: Backoff = Backoff { first: Duration::from_millis(250), most: Duration::from_secs(5) };
 
 /// Everything long-lived. Cheap to clone.
 #[derive(Clone)]
 pub struct Services {
     /// Merged configuration.
     pub config: Arc<Config>,
+    /// What this process does.
+    pub role: Role,
     /// Loaded models.
     pub engine: Engine,
     /// Policies in force.
@@ -38,19 +49,32 @@ pub struct Services {
 }
 
 impl Services {
-    /// Opens store, queue and index, loads the models and the policy. Fails with a sentence that says what to do.
-    pub async fn connect(config: Config, clock: Clock) -> Result<Self> {
+    /// Opens store, queue and index, loads the models and the policy, as far as the role needs them. A store or queue server that does not
+    /// answer yet is waited for, up to `server.connect_seconds`. Fails with a sentence that says what to do.
+    pub async fn connect(mut config: Config, clock: Clock, role: Role) -> Result<Self> {
+        let refused = role.refuse_embedded(&config);
+        if !refused.is_empty() {
+            bail!("{}", refused.join("\n"));
+        }
+        config.models.load = role.models(&config);
         let policies = PolicySet::load(config.pipeline.policy.as_deref()).context("the policy cannot be used")?;
         let policies = Arc::new(policies);
 
         let url = redact_url(&config.store.url);
-        let store = store::connect(&config.store.url).await.with_context(|| {
-            format!("cannot open store.url `{url}`: the folder must be writable, and no other chaperone may use it")
+        let patience = Duration::from_secs(config.server.connect_seconds);
+        let store = until_there("store.url", &config.store.url, patience, || store::connect(&config.store.url))
+            .await
+            .with_context(|| match scheme_of(&config.store.url) {
+            "sqlite" => {
+                format!("cannot open store.url `{url}`: the folder must be writable, and no other chaperone may use it")
+            }
+            _ => format!("cannot open store.url `{url}`: is the server running, and may this user in?"),
         })?;
         let url = redact_url(&config.queue.url);
-        let queue = queue::connect(&config.queue, &Lane::ALL, store.clone(), clock.clone())
+        let connect = || queue::connect(&config.queue, role.lanes(), store.clone(), clock.clone());
+        let queue = until_there("queue.url", &config.queue.url, patience, connect)
             .await
-            .with_context(|| format!("cannot open queue.url `{url}`"))?;
+            .with_context(|| format!("cannot open queue.url `{url}`: is the server running, and may this user in?"))?;
 
         let (engine, dimensions) = load_models(&config).await?;
         let index = open_index(&config, &*store, dimensions).await?;
@@ -65,7 +89,37 @@ impl Services {
             config.pipeline.clone(),
             webhooks,
         );
-        Ok(Self { config: Arc::new(config), engine, policies, store, index, queue, pipeline, clock })
+        Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
+    }
+}
+
+/// Connects again and again while a server does not answer. What is embedded is never waited for: another process holds it.
+async fn until_there<T, F>(
+    key: &str,
+    url: &str,
+    patience: Duration,
+    connect: impl Fn() -> F,
+) -> Result<T, PipelineError>
+where
+    F: Future<Output = Result<T, PipelineError>>,
+{
+    let (started, jitter) = (tokio::time::Instant::now(), Jitter::random());
+    let patience = if is_embedded(url) { Duration::ZERO } else { patience };
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let error = match connect().await {
+            Ok(there) => return Ok(there),
+            Err(error) => error,
+        };
+        let wait = KNOCKING.wait(attempt, jitter.draw());
+        let waited = started.elapsed();
+        if error.kind() != Kind::Unavailable || waited + wait > patience {
+            return Err(error);
+        }
+        let url = redact_url(url);
+        tracing::warn!(key, url, %error, ?waited, ?patience, "the server is not there yet: trying again");
+        tokio::time::sleep(wait).await;
     }
 }
 
@@ -92,16 +146,27 @@ async fn load_models(config: &Config) -> Result<(Engine, usize)> {
     Ok((engine, spec.dimensions))
 }
 
-/// The index, made whole from the store when it is behind.
+/// The index, made whole from the store when it is behind. A server that does not answer costs only what needs it: it is made whole later.
 async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Result<Arc<dyn VectorIndex>> {
     let url = redact_url(&config.index.url);
-    let cure = "stop every chaperone that uses it; when it is broken, delete the folder: it is rebuilt from the store at start";
+    let cure = match is_embedded(&config.index.url) {
+        true => {
+            "stop every chaperone that uses it; when it is broken, delete the folder: it is rebuilt from the store at start"
+        }
+        false => "is the URL right, and may this key in?",
+    };
     let index = index::connect(&config.index.url, dimensions)
         .await
         .with_context(|| format!("cannot open index.url `{url}`: {cure}"))?;
-    let report = workers::reindex(store, &*index, dimensions)
-        .await
-        .with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?;
+    let report = match workers::reindex(store, &*index, dimensions).await {
+        Err(error) if error.kind() == Kind::Unavailable && !is_embedded(&config.index.url) => {
+            tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on");
+            return Ok(index);
+        }
+        report => {
+            report.with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?
+        }
+    };
     let workers::Reindexed { profiles, misfits, before, written } = report;
     if written > 0 || before > profiles {
         tracing::info!(profiles, before, written, "the index differed from the store: rebuilt");

@@ -118,6 +118,8 @@ pub struct PipelineConfig {
     pub context_seconds: u64,
     /// Verdict signals remembered for repeated texts; 0 turns the cache off.
     pub cache_entries: u64,
+    /// What becomes of items whose models fail.
+    pub on_model_failure: crate::fallback::ModelFailureConfig,
 }
 
 impl Default for PipelineConfig {
@@ -134,6 +136,7 @@ impl Default for PipelineConfig {
             context_messages: 5,
             context_seconds: 600,
             cache_entries: 100_000,
+            on_model_failure: crate::fallback::ModelFailureConfig::default(),
         }
     }
 }

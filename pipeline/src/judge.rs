@@ -71,6 +71,7 @@ pub(crate) fn verdict(
         sanitized_text,
         spans,
         policy: policy.version().to_owned(),
+        degraded: false,
     }
 }
 

@@ -5,6 +5,7 @@
 //! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`] |
 //! | state over time, pure | [`stream`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
+//! | what becomes of an item that no model can judge, pure | [`fallback`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
 //! | the contract of events in and out | [`schemas`] |
@@ -22,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod decode;
 pub mod error;
+pub mod fallback;
 pub mod hash;
 pub mod index;
 pub mod item;

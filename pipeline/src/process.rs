@@ -17,6 +17,7 @@ use models::{Engine, Input, Lane, Pixels};
 use moka::sync::Cache;
 
 pub mod calls;
+mod fallback;
 mod profiles;
 
 use crate::{

@@ -97,6 +97,7 @@ fn judged_event(outcome: &Outcome) -> Event {
         "rules": verdict.reasons.iter().map(|reason| &reason.rule).collect::<Vec<_>>(),
         "scores": scores,
         "policy": verdict.policy,
+        "degraded": verdict.degraded,
         "total_ms": number(outcome.timings.total_ms),
     });
     event(ITEM_JUDGED, outcome.envelope.id.to_string(), &outcome.envelope, outcome.decided_at, body)
@@ -169,6 +170,7 @@ mod tests {
                 sanitized_text: Some("secret".into()),
                 spans: Vec::new(),
                 policy: "p@1".into(),
+                degraded: false,
             },
             decided_at: DateTime::UNIX_EPOCH,
             timings: Timings::default(),

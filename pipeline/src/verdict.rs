@@ -48,6 +48,9 @@ pub struct Verdict {
     pub spans: Vec<Span>,
     /// Policy version that decided.
     pub policy: String,
+    /// No model has judged this: the models failed, and this is the answer that the configuration gives then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub degraded: bool,
 }
 
 /// Seconds spent per stage, for metrics and for the demo's table.

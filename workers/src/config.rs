@@ -1,6 +1,6 @@
 //! Sections of the configuration that this crate owns.
 
-use std::fmt;
+use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +14,21 @@ pub struct WorkersConfig {
     pub max_attempts: u32,
     /// Seconds that one item may take.
     pub item_seconds: u64,
+    /// Address of the small HTTP face of `chaperone worker`.
+    pub listen: SocketAddr,
+    /// Lanes that `chaperone worker` takes items from when the command line names none.
+    pub lanes: Vec<models::Lane>,
 }
 
 impl Default for WorkersConfig {
     fn default() -> Self {
-        Self { permits: 128, max_attempts: 5, item_seconds: 30 }
+        Self {
+            permits: 128,
+            max_attempts: 5,
+            item_seconds: 30,
+            listen: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            lanes: models::Lane::ALL.to_vec(),
+        }
     }
 }
 

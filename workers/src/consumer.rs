@@ -8,12 +8,8 @@ use std::sync::{
 use models::Lane;
 use pipeline::{PipelineError, item::Item, process::Processed, queue::Queue};
 use tokio::{sync::Semaphore, task::JoinSet};
-use tokio_util::sync::CancellationToken;
 
-use crate::{
-    backoff::Jitter,
-    handle::{Decision, Rules, handle},
-};
+use crate::handle::{Decision, Terms, handle};
 
 /// How many deliveries ended how, since the start.
 #[derive(Debug, Default)]
@@ -41,39 +37,44 @@ impl Counts {
 pub struct Consumer<P> {
     /// Where deliveries come from.
     pub queue: Arc<dyn Queue>,
-    /// The work: `Pipeline::process`, or a test's stand-in.
+    /// The work on an item of a lane in its try of this number: `Pipeline::process_queued`, or a test's stand-in.
     pub process: P,
     /// Tasks at once.
     pub permits: usize,
-    /// What decides about failures.
-    pub rules: Rules,
-    /// Spreads retries.
-    pub jitter: Jitter,
+    /// What deliveries are handled with.
+    pub terms: Terms,
     /// Counted as deliveries end.
     pub counts: Arc<Counts>,
 }
 
 impl<P, F> Consumer<P>
 where
-    P: Fn(Arc<Item>, Lane) -> F + Clone + Send + Sync + 'static,
+    P: Fn(Arc<Item>, Lane, u32) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Processed, PipelineError>> + Send + 'static,
 {
-    /// Receives until `stop` or until the queue is closed, then waits for the tasks in flight. Dropped before: their deliveries go back.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Receives until the terms' stop or until the queue is closed, and not while the store is down; then waits for the tasks in flight.
+    /// Dropped before: their deliveries go back.
+    pub async fn run(self) {
+        let stop = &self.terms.stop;
         let semaphore = Arc::new(Semaphore::new(self.permits));
         let mut tasks = JoinSet::new();
         while let Some(Ok(permit)) = stop.run_until_cancelled(semaphore.clone().acquire_owned()).await {
             reap(&mut tasks);
+            if stop.run_until_cancelled(self.terms.gate.pass()).await.is_none() {
+                break;
+            }
             let Some(Some(delivery)) = stop.run_until_cancelled(self.queue.receive()).await else { break };
-            let (process, rules, jitter, counts) =
-                (self.process.clone(), self.rules, self.jitter.clone(), self.counts.clone());
+            let (process, terms, counts) = (self.process.clone(), self.terms.clone(), self.counts.clone());
             tasks.spawn(async move {
-                let (item, lane) = (delivery.item().clone(), delivery.lane());
+                let (item, lane, attempt) = (delivery.item().clone(), delivery.lane(), delivery.attempt());
                 let in_flight = metrics::gauge!("chaperone_items_in_flight");
                 in_flight.increment(1.0);
                 // The call itself belongs to the work: a panic in it must be caught as well.
-                let work = async move { process(item, lane).await };
-                counts.count(handle(delivery, Box::pin(work), &rules, &jitter).await);
+                let work = || {
+                    let (process, item) = (process.clone(), item.clone());
+                    Box::pin(async move { process(item, lane, attempt).await })
+                };
+                counts.count(handle(delivery, work, &terms).await);
                 in_flight.decrement(1.0);
                 drop(permit);
             });
@@ -96,12 +97,21 @@ fn reap(tasks: &mut JoinSet<()>) {
 mod tests {
     use std::{sync::atomic::AtomicUsize, time::Duration};
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
-    use crate::fixtures::{Feed, Settled, item, processed};
+    use crate::{
+        backoff::Jitter,
+        breaker::Gate,
+        fixtures::{Feed, Settled, item, processed},
+        handle::{HOLD, Rules},
+    };
 
     fn consumer<P>(queue: Arc<Feed>, process: P, permits: usize) -> Consumer<P> {
-        let rules = Rules::new(5, Duration::from_secs(30));
-        Consumer { queue, process, permits, rules, jitter: Jitter::from_fn(|| 1.0), counts: Arc::default() }
+        let (rules, jitter) = (Rules::new(5, Duration::from_secs(30)), Jitter::from_fn(|| 1.0));
+        let terms =
+            Terms { rules, gate: Gate::new(jitter.clone()), jitter, hold: HOLD, stop: CancellationToken::new() };
+        Consumer { queue, process, permits, terms, counts: Arc::default() }
     }
 
     #[tokio::test]
@@ -110,7 +120,7 @@ mod tests {
         let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let process = {
             let (running, most) = (running.clone(), most.clone());
-            move |_, _| {
+            move |_, _, _| {
                 let (running, most) = (running.clone(), most.clone());
                 async move {
                     most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
@@ -126,7 +136,7 @@ mod tests {
         drop(send);
         let consumer = consumer(queue, process, 4);
         let counts = consumer.counts.clone();
-        consumer.run(CancellationToken::new()).await;
+        consumer.run().await;
         assert_eq!(most.load(Ordering::SeqCst), 4);
         assert_eq!(counts.acked.load(Ordering::Relaxed), 50);
         assert!(seen.lock().unwrap().iter().all(|(_, settled)| *settled == Settled::Ack));
@@ -135,15 +145,16 @@ mod tests {
     #[tokio::test]
     async fn i7_stop_finishes_what_is_in_flight_and_receives_no_more() {
         let (queue, send, seen) = Feed::new();
-        let process = |_, _| async {
+        let process = |_, _, _| async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             Ok(processed(true))
         };
         for _ in 0..3 {
             send.send(item("hello")).await.unwrap();
         }
-        let stop = CancellationToken::new();
-        let running = tokio::spawn(consumer(queue, process, 2).run(stop.clone()));
+        let consumer = consumer(queue, process, 2);
+        let stop = consumer.terms.stop.clone();
+        let running = tokio::spawn(consumer.run());
         tokio::time::sleep(Duration::from_millis(20)).await;
         stop.cancel();
         running.await.unwrap();
@@ -153,9 +164,9 @@ mod tests {
     #[tokio::test]
     async fn i7_a_cut_off_drain_gives_deliveries_back() {
         let (queue, send, seen) = Feed::new();
-        let process = |_, _| std::future::pending();
+        let process = |_, _, _| std::future::pending();
         send.send(item("hello")).await.unwrap();
-        let running = tokio::spawn(consumer(queue, process, 2).run(CancellationToken::new()));
+        let running = tokio::spawn(consumer(queue, process, 2).run());
         tokio::time::sleep(Duration::from_millis(20)).await;
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
@@ -167,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn i7_one_panicking_item_costs_only_itself() {
         let (queue, send, seen) = Feed::new();
-        let process = |item: Arc<Item>, _| {
+        let process = |item: Arc<Item>, _, _| {
             assert!(item.content.len() < 4, "a defect, before the first await");
             async { Ok(processed(true)) }
         };
@@ -175,8 +186,28 @@ mod tests {
             send.send(item(text)).await.unwrap();
         }
         drop(send);
-        consumer(queue, process, 1).run(CancellationToken::new()).await;
+        consumer(queue, process, 1).run().await;
         let seen: Vec<Settled> = seen.lock().unwrap().iter().map(|(_, settled)| settled.clone()).collect();
         assert_eq!(seen, [Settled::Ack, Settled::Retry(Duration::from_secs(1)), Settled::Ack]);
+    }
+
+    #[tokio::test]
+    async fn i7_nothing_is_received_while_the_store_is_down() {
+        let (queue, send, seen) = Feed::new();
+        let consumer = consumer(queue, |_, _, _| async { Ok(processed(true)) }, 2);
+        let (gate, stop) = (consumer.terms.gate.clone(), consumer.terms.stop.clone());
+        (0..3).for_each(|_| gate.suspect());
+        send.send(item("hello")).await.unwrap();
+        let running = tokio::spawn(consumer.run());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(seen.lock().unwrap().is_empty(), "received while the gate was shut");
+        let knocking = tokio::spawn(gate.knock(crate::fixtures::empty_store().await, stop.clone()));
+        while seen.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stop.cancel();
+        running.await.unwrap();
+        knocking.await.unwrap();
+        assert_eq!(seen.lock().unwrap()[0].1, Settled::Ack);
     }
 }

@@ -92,6 +92,7 @@ pub(crate) fn processed(fresh: bool) -> Processed {
         sanitized_text: None,
         spans: vec![],
         policy: "p".into(),
+        degraded: false,
     };
     let outcome = Outcome {
         envelope,

@@ -5,8 +5,17 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use models::{ModelError, error::Kind};
 use pipeline::{PipelineError, process::Processed, queue::Delivery};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::backoff::{Backoff, Jitter};
+use crate::{
+    backoff::{Backoff, Jitter},
+    breaker::{Gate, is_store_away},
+};
+
+/// A delivery whose store is down is held so long; then it goes back to the queue, where another process may get it. Well below the half hour
+/// after which RabbitMQ takes an unsettled message away.
+pub const HOLD: Duration = Duration::from_secs(60);
 
 /// What decides about a try that failed.
 #[derive(Debug, Clone, Copy)]
@@ -95,22 +104,78 @@ pub fn decide(failure: Option<Failure>, attempt: u32, rules: &Rules, jitter: f64
     }
 }
 
-/// Runs `work` on `delivery` and settles it. A panic in `work` counts as our fault and goes no further.
-pub async fn handle(
-    delivery: Delivery,
-    work: impl Future<Output = Result<Processed, PipelineError>>,
-    rules: &Rules,
-    jitter: &Jitter,
-) -> Decision {
-    let (id, lane, attempt) = (delivery.item().envelope.id, delivery.lane().as_str(), delivery.attempt());
+/// What every delivery of a process is handled with.
+#[derive(Clone)]
+pub struct Terms {
+    /// What decides about failures.
+    pub rules: Rules,
+    /// Spreads retries.
+    pub jitter: Jitter,
+    /// Shut while the store is down.
+    pub gate: Gate,
+    /// Longest time that a delivery is held while the store is down: [`HOLD`].
+    pub hold: Duration,
+    /// Nothing is held any longer.
+    pub stop: CancellationToken,
+}
+
+/// How one try ended.
+enum Tried {
+    Well,
+    Failed(Failure, Option<String>),
+    /// The store did not answer: no fault of the item, and no use to give it to anybody else.
+    StoreAway(String),
+}
+
+/// One try within its time. A panic counts as our fault and goes no further.
+async fn try_once(work: impl Future<Output = Result<Processed, PipelineError>>, terms: &Terms) -> Tried {
     // A panic leaves nothing half-changed behind: the work's own state is dropped with it, what it shares is written in transactions.
-    let tried = tokio::time::timeout(rules.limit, AssertUnwindSafe(work).catch_unwind()).await;
-    let (failure, cause) = match tried {
-        Ok(Ok(Ok(_))) => (None, None),
-        Ok(Ok(Err(error))) => (Some(Failure::of(&error)), loggable(&error)),
-        Ok(Err(_panic)) => (Some(Failure::Broken { code: "panicked" }), None),
-        Err(_elapsed) => (Some(Failure::Broken { code: "timed_out" }), None),
+    let tried = tokio::time::timeout(terms.rules.limit, AssertUnwindSafe(work).catch_unwind()).await;
+    match tried {
+        Ok(Ok(result)) => {
+            terms.gate.learn(&result);
+            match result {
+                Ok(_) => Tried::Well,
+                Err(error) if is_store_away(&error) => Tried::StoreAway(error.to_string()),
+                Err(error) => Tried::Failed(Failure::of(&error), loggable(&error)),
+            }
+        }
+        Ok(Err(_panic)) => Tried::Failed(Failure::Broken { code: "panicked" }, None),
+        Err(_elapsed) => {
+            // Perhaps a store that hangs instead of failing: a knock will tell.
+            terms.gate.suspect();
+            Tried::Failed(Failure::Broken { code: "timed_out" }, None)
+        }
+    }
+}
+
+/// Runs `work` on `delivery` and settles it. While the store is down it is held, and tried again here when the store is back.
+pub async fn handle<F>(delivery: Delivery, mut work: impl FnMut() -> F, terms: &Terms) -> Decision
+where
+    F: Future<Output = Result<Processed, PipelineError>>,
+{
+    let Terms { rules, jitter, gate, hold, stop } = terms;
+    let held_until = Instant::now() + *hold;
+    let mut tries = 0;
+    let (failure, cause) = loop {
+        let held = tokio::time::timeout_at(held_until, stop.run_until_cancelled(gate.pass())).await;
+        if !matches!(held, Ok(Some(()))) {
+            break (Some(Failure::Away { at_least: Duration::ZERO }), Some("the store is down".to_owned()));
+        }
+        match try_once(work(), terms).await {
+            Tried::Well => break (None, None),
+            Tried::Failed(failure, cause) => break (Some(failure), cause),
+            Tried::StoreAway(cause) if Instant::now() >= held_until || stop.is_cancelled() => {
+                break (Some(Failure::Away { at_least: Duration::ZERO }), Some(cause));
+            }
+            Tried::StoreAway(_) => {
+                tries += 1;
+                let wait = tokio::time::sleep(rules.away.wait(tries, jitter.draw()));
+                stop.run_until_cancelled(wait).await;
+            }
+        }
     };
+    let (id, lane, attempt) = (delivery.item().envelope.id, delivery.lane().as_str(), delivery.attempt());
     let decision = decide(failure, attempt, rules, jitter.draw());
     let (result, settled) = match decision {
         Decision::Ack => ("ack", delivery.ack().await),
@@ -149,6 +214,11 @@ mod tests {
         away: Backoff { first: Duration::from_millis(200), most: Duration::from_secs(30) },
         broken: Backoff { first: Duration::from_secs(1), most: Duration::from_secs(60) },
     };
+
+    fn terms() -> Terms {
+        let jitter = Jitter::from_fn(|| 1.0);
+        Terms { rules: RULES, gate: Gate::new(jitter.clone()), jitter, hold: HOLD, stop: CancellationToken::new() }
+    }
 
     fn internal() -> PipelineError {
         PipelineError::Internal { part: "store", message: "disk".into() }
@@ -221,7 +291,8 @@ mod tests {
     async fn settle(attempt: u32, work: impl Future<Output = Result<Processed, PipelineError>>) -> Settled {
         let (settle, seen) = settlements();
         let delivery = Delivery::new(item("hello"), models::Lane::Bulk, attempt, Arc::new(settle));
-        handle(delivery, work, &RULES, &Jitter::from_fn(|| 1.0)).await;
+        let mut work = Some(work);
+        handle(delivery, || work.take().unwrap(), &terms()).await;
         let mut seen = seen.lock().unwrap().clone();
         assert_eq!(seen.len(), 1, "settled more than once: {seen:?}");
         seen.remove(0).1
@@ -236,7 +307,8 @@ mod tests {
             settle(1, async { Err(PipelineError::invalid("text_empty", "secret words")) }).await,
             Settled::Dead("text_empty".into())
         );
-        assert_eq!(settle(1, async { Err(unavailable()) }).await, Settled::Retry(Duration::from_millis(200)));
+        let full = || PipelineError::Full { what: "model", retry_after_s: 0 };
+        assert_eq!(settle(1, async { Err(full()) }).await, Settled::Retry(Duration::from_millis(200)));
         assert_eq!(settle(1, async { Err(internal()) }).await, Settled::Retry(Duration::from_secs(1)));
         assert_eq!(settle(5, async { Err(internal()) }).await, Settled::Dead("internal".into()));
     }
@@ -254,12 +326,53 @@ mod tests {
         assert_eq!(settle(5, std::future::pending()).await, Settled::Dead("timed_out".into()));
     }
 
+    /// Fails because the store is away until the gate shuts, and works once it is open again.
+    #[tokio::test]
+    async fn i7_a_delivery_is_held_while_the_store_is_down_and_no_try_is_counted() {
+        let (settle, seen) = settlements();
+        let delivery = Delivery::new(item("hello"), models::Lane::Bulk, 1, Arc::new(settle));
+        let (terms, mut tries) = (terms(), 0);
+        let mut work = || {
+            tries += 1;
+            let result = if tries <= 3 { Err(unavailable()) } else { Ok(processed(true)) };
+            async { result }
+        };
+        let knocking = tokio::spawn(terms.gate.clone().knock(crate::fixtures::empty_store().await, terms.stop.clone()));
+        assert_eq!(handle(delivery, &mut work, &terms).await, Decision::Ack);
+        assert_eq!((tries, seen.lock().unwrap()[0].1.clone()), (4, Settled::Ack));
+        terms.stop.cancel();
+        knocking.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn i7_what_is_held_goes_back_when_the_store_stays_down_or_the_service_stops() {
+        for stops in [false, true] {
+            let (settle, seen) = settlements();
+            let delivery = Delivery::new(item("hello"), models::Lane::Bulk, 7, Arc::new(settle));
+            let hold = if stops { HOLD } else { Duration::from_millis(300) };
+            let terms = Terms { hold, ..terms() };
+            let stop = terms.stop.clone();
+            let stopper = async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                if stops {
+                    stop.cancel();
+                }
+            };
+            let started = Instant::now();
+            let (decision, ()) = tokio::join!(handle(delivery, || async { Err(unavailable()) }, &terms), stopper);
+            assert!(matches!(decision, Decision::Retry(_)), "{decision:?}");
+            assert!(matches!(seen.lock().unwrap()[0].1, Settled::Retry(_)));
+            let most = Duration::from_secs(10);
+            assert!(started.elapsed() <= most, "held for {:?}", started.elapsed());
+        }
+    }
+
     #[tokio::test]
     async fn i7_a_dropped_task_gives_its_delivery_back() {
         let (settle, seen) = settlements();
         let delivery = Delivery::new(item("hello"), models::Lane::Bulk, 1, Arc::new(settle));
-        let jitter = Jitter::from_fn(|| 1.0);
-        let never = handle(delivery, std::future::pending(), &RULES, &jitter);
+        let terms = terms();
+        let never = handle(delivery, std::future::pending, &terms);
         let cut = tokio::time::timeout(Duration::from_millis(10), never).await;
         assert!(cut.is_err());
         assert_eq!(seen.lock().unwrap()[0].1, Settled::Abandoned);

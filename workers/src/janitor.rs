@@ -109,14 +109,18 @@ impl Janitor {
     }
 
     async fn measure(&self) -> Result<(), PipelineError> {
-        for depth in self.queue.depth().await? {
+        // One part that is down must not hide the other.
+        let (depths, points) = (self.queue.depth().await, self.index.count().await);
+        if let Ok(points) = &points {
+            metrics::gauge!("chaperone_index_points").set(*points as f64);
+        }
+        for depth in depths? {
             let lane = depth.lane.as_str();
             metrics::gauge!("chaperone_queue_waiting", "lane" => lane).set(depth.waiting as f64);
             metrics::gauge!("chaperone_queue_in_flight", "lane" => lane).set(depth.in_flight as f64);
             metrics::gauge!("chaperone_queue_capacity", "lane" => lane).set(depth.capacity as f64);
         }
-        metrics::gauge!("chaperone_index_points").set(self.index.count().await? as f64);
-        Ok(())
+        points.map(|_| ())
     }
 
     async fn expire(&self) -> Result<(), PipelineError> {

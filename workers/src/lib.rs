@@ -6,6 +6,7 @@
 //! | one delivery: time limit, panics, and what becomes of it, as a pure table | [`handle`] |
 //! | webhooks, told at least once | [`outbox`], [`signature`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
+//! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
 //! | the index made whole from the store | [`reindex`] |
 //! | all of it started, watched and drained | [`supervise`] |
@@ -13,6 +14,7 @@
 //! Deliberately absent: rules, SQL, tensors, routes.
 
 pub mod backoff;
+pub mod breaker;
 pub mod config;
 pub mod consumer;
 #[cfg(test)]

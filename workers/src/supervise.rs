@@ -10,15 +10,16 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use pipeline::{clock::Clock, index::VectorIndex, process::Mode, process::Pipeline, queue::Queue, store::Store};
+use pipeline::{clock::Clock, index::VectorIndex, process::Pipeline, queue::Queue, store::Store};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     WebhookConfig, WorkersConfig,
     backoff::Jitter,
+    breaker::Gate,
     consumer::{Consumer, Counts},
-    handle::Rules,
+    handle::{HOLD, Rules, Terms},
     janitor::{Duty, Janitor},
     outbox::{self, Outbox},
 };
@@ -102,16 +103,19 @@ impl Workers {
                 "workers.permits is below 2 × largest batch × instances, so batches could not fill: raised"
             );
         }
+        let stop = CancellationToken::new();
+        let rules = Rules::new(config.max_attempts, Duration::from_secs(config.item_seconds));
+        let terms =
+            Terms { rules, jitter: jitter.clone(), gate: Gate::new(jitter.clone()), hold: HOLD, stop: stop.clone() };
         let (counts, told) = (Arc::<Counts>::default(), Arc::<AtomicU64>::default());
         let consumer = Consumer {
             queue: queue.clone(),
-            process: move |item: Arc<pipeline::item::Item>, lane| {
+            process: move |item: Arc<pipeline::item::Item>, lane, attempt| {
                 let pipeline = pipeline.clone();
-                async move { pipeline.process(&item, lane, Mode::Record).await }
+                async move { pipeline.process_queued(&item, lane, attempt).await }
             },
             permits,
-            rules: Rules::new(config.max_attempts, Duration::from_secs(config.item_seconds)),
-            jitter: jitter.clone(),
+            terms: terms.clone(),
             counts: counts.clone(),
         };
         // Without webhooks nobody needs CA certificates.
@@ -122,10 +126,10 @@ impl Workers {
             let client = outbox::client().map_err(WorkersError::Client)?;
             Some(Outbox { store: store.clone(), webhooks, client, clock: clock.clone(), jitter, told: told.clone() })
         };
-        let janitor = Arc::new(Janitor::new(store, index, queue.clone(), clock, retention));
-        let stop = CancellationToken::new();
+        let janitor = Arc::new(Janitor::new(store.clone(), index, queue.clone(), clock, retention));
         let mut workers = Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
-        workers.spawn("consumer", consumer.run(workers.stop.clone()));
+        workers.spawn("consumer", consumer.run());
+        workers.spawn("breaker", terms.gate.knock(store, workers.stop.clone()));
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));
         }

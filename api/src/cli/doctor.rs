@@ -1,5 +1,7 @@
 //! `chaperone doctor`: what on this machine keeps the service from running, with a cure for each finding.
 
+mod servers;
+
 use std::{
     io::Write as _,
     net::TcpListener,
@@ -94,6 +96,7 @@ fn examine(global: &Global) -> Vec<Finding> {
     findings.push(onnxruntime(&config));
     findings.extend(fetch_tools(something_to_fetch));
     findings.extend(storage(&config));
+    findings.extend(servers::servers(&config));
     findings.push(port(&config));
     findings.push(processor(&std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default()));
     findings.push(memory(&std::fs::read_to_string("/proc/meminfo").unwrap_or_default()));

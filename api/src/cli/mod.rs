@@ -82,6 +82,10 @@ impl Global {
 pub enum Verb {
     /// Run the service: HTTP, queue, models, workers, all in one process.
     Serve(serve::Args),
+    /// Run the HTTP door alone: for several machines.
+    Api(serve::ApiArgs),
+    /// Judge what waits in the queue: for several machines.
+    Worker(serve::WorkerArgs),
     /// Start the service, send it a bundled chat and call, and watch the verdicts.
     Demo(demo::Args),
     /// Judge texts and pictures here and now, without a running service.
@@ -117,6 +121,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let Cli { global, verb } = cli;
     match verb {
         Verb::Serve(args) => serve::run(args, &global).await,
+        Verb::Api(args) => serve::run_api(args, &global).await,
+        Verb::Worker(args) => serve::run_worker(args, &global).await,
         Verb::Demo(args) => demo::run(args, &global).await,
         Verb::Check(args) => check::run(args, &global).await,
         Verb::Models(args) => models::run(args, &global).await,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use pipeline::item::MAX_NAME_BYTES;
 
 use super::Config;
+use crate::role::{model_name, scheme_of};
 
 /// Shortest webhook secret, in bytes: below this, guessing a signature key becomes thinkable.
 pub const MIN_SECRET_BYTES: usize = 16;
@@ -30,12 +31,18 @@ impl Config {
 
     /// Nobody may reach a service that asks for no key.
     fn check_server(&self, problems: &mut Vec<String>) {
-        let listen = self.server.listen;
-        if self.auth.keys.is_empty() && !listen.ip().to_canonical().is_loopback() {
-            problems.push(format!(
-                "server.listen is {listen}, which other machines can reach, and there is no API key: \
-                 add one as [[auth.keys]], or listen on 127.0.0.1"
-            ));
+        for (key, listen) in [("server.listen", self.server.listen), ("workers.listen", self.workers.listen)] {
+            if self.auth.keys.is_empty() && !listen.ip().to_canonical().is_loopback() {
+                problems.push(format!(
+                    "{key} is {listen}, which other machines can reach, and there is no API key: \
+                     add one as [[auth.keys]], or listen on 127.0.0.1"
+                ));
+            }
+        }
+        if self.workers.lanes.is_empty() {
+            problems.push(
+                "workers.lanes is empty, so a worker would do nothing: list some of interactive, live, bulk".to_owned(),
+            );
         }
     }
 
@@ -124,14 +131,25 @@ impl Config {
 
     /// Only the schemes; whether the place is usable shows when it is opened.
     fn check_urls(&self, problems: &mut Vec<String>) {
-        for (key, url, scheme, example) in [
-            ("queue.url", &self.queue.url, "memory", "memory:"),
-            ("store.url", &self.store.url, "sqlite", "sqlite:data/chaperone.db"),
-            ("index.url", &self.index.url, "edge", "edge:data/index"),
-        ] {
-            if !url.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':')) {
+        let rows: [(&str, &String, &[&str], &str); 3] = [
+            (
+                "queue.url",
+                &self.queue.url,
+                &["memory", "amqp", "amqps"],
+                "`memory:` or `amqp://user:password@host/%2f`",
+            ),
+            (
+                "store.url",
+                &self.store.url,
+                &["sqlite", "postgres", "postgresql"],
+                "`sqlite:data/chaperone.db` or `postgres://user:password@host/database`",
+            ),
+            ("index.url", &self.index.url, &["edge", "http", "https"], "`edge:data/index` or `http://host:6334`"),
+        ];
+        for (key, url, schemes, examples) in rows {
+            if !schemes.contains(&scheme_of(url)) {
                 problems.push(format!(
-                    "{key} `{}` is not known: write for example `{example}`",
+                    "{key} `{}` is not known: write for example {examples}",
                     super::show::redact_url(url)
                 ));
             }
@@ -140,8 +158,7 @@ impl Config {
 
     /// Models that the pipeline asks for must be loaded.
     fn check_models(&self, problems: &mut Vec<String>) {
-        let loaded: Vec<&str> =
-            self.models.load.iter().map(|name| name.strip_prefix("fake:").unwrap_or(name)).collect();
+        let loaded: Vec<&str> = self.models.load.iter().map(|entry| model_name(entry)).collect();
         let distinct: HashSet<&&str> = loaded.iter().collect();
         if distinct.len() < loaded.len() {
             problems.push("models.load names a model twice: remove one".to_owned());
@@ -224,6 +241,8 @@ mod tests {
             (|c| c.queue.url = "kafka://h".into(), "queue.url `kafka://h`"),
             (|c| c.store.url = "mysql://u:hush@h".into(), "store.url `mysql://u:********@h"),
             (|c| c.index.url = "edgeless:".into(), "index.url"),
+            (|c| c.workers.listen = ([0, 0, 0, 0], 8081).into(), "workers.listen is 0.0.0.0:8081"),
+            (|c| c.workers.lanes.clear(), "workers.lanes is empty"),
             (|c| c.models.load.retain(|name| name != "spam"), "asks for `spam`"),
             (|c| c.models.load.push("fake:spam".into()), "twice"),
             (|c| c.log.filter = "info,[".into(), "log.filter"),

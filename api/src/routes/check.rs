@@ -1,7 +1,7 @@
 //! `POST /v1/check`: the verdict in the answer.
 
 use axum::{Json, body::Body, extract::State, http::HeaderMap};
-use pipeline::{Lane, process::Mode, store::ItemRecord, verdict::Outcome};
+use pipeline::{process::Mode, store::ItemRecord, verdict::Outcome};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -82,6 +82,6 @@ async fn judge(app: &App, caller: &Allowed<ToCheck>, draft: NewItem, dry_run: bo
         }
     }
     let mode = if dry_run { Mode::DryRun } else { Mode::Record };
-    let processed = app.services.pipeline.process(&item, Lane::Interactive, mode).await?;
+    let processed = app.services.pipeline.process_now(&item, mode).await?;
     Ok(processed.outcome)
 }

@@ -120,7 +120,7 @@ impl Reader {
 
     /// The next event that is wanted; `None` when the service stops.
     async fn next(&mut self) -> Option<sse::Event> {
-        let stop = self.app.stop.clone();
+        let stop = self.app.stopping.now.clone();
         loop {
             while let Some(event) = self.page.pop_front() {
                 self.after = event.sequence;
@@ -138,7 +138,7 @@ impl Reader {
             Ok(events) if events.is_empty() => {
                 // An error means that the store is gone: so is the service, and `stop` ends the stream.
                 if self.signal.changed().await.is_err() {
-                    self.app.stop.cancelled().await;
+                    self.app.stopping.now.cancelled().await;
                 }
             }
             Ok(events) => self.page = events.into(),

@@ -1,10 +1,6 @@
 //! Health, metrics, the OpenAPI document, and a hint for whoever opens the service in a browser.
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, future::Future};
 
 use axum::{
     Json,
@@ -13,19 +9,17 @@ use axum::{
     response::IntoResponse,
 };
 use bytes::Bytes;
-use pipeline::PipelineError;
+use pipeline::{PipelineError, queue::LaneDepth};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     app::{App, Shared},
     auth::{Allowed, ToAdmin},
-    error::{ApiError, ErrorBody},
+    error::ErrorBody,
+    parts::{self, PartState},
     telemetry,
 };
-
-/// A part that has not answered by then counts as down.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 const HINT: &str = "\
 Chaperone: moderates chats and calls, and finds similar people.
@@ -47,12 +41,16 @@ pub struct Live {
 /// Whether the service can do its work.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Readiness {
-    /// Every part is up, and the service is not stopping.
+    /// Every required part is up, and the service is not stopping.
     ready: bool,
+    /// What this process does: `serve`, `api` or `worker`.
+    role: &'static str,
     /// The service is shutting down.
     stopping: bool,
+    /// Parts that are down; the rest goes on without those that are not required.
+    degraded: Vec<&'static str>,
     /// `models`, `store`, `queue`, `index`.
-    parts: BTreeMap<&'static str, Part>,
+    parts: BTreeMap<&'static str, PartView>,
     /// Every loaded model.
     models: Vec<ModelView>,
     /// Every lane of the queue.
@@ -61,9 +59,12 @@ pub struct Readiness {
 
 /// One dependency.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Part {
+#[schema(as = Part)]
+pub struct PartView {
     /// `up` or `down`.
     state: &'static str,
+    /// Without it the service is not ready (`server.required_parts`).
+    required: bool,
     /// How long it took to answer.
     latency_ms: f64,
 }
@@ -117,25 +118,10 @@ pub async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Readiness>) {
 
 async fn look(app: &App) -> Readiness {
     let services = &app.services;
-    let started = Instant::now();
-    let states = services.engine.models();
-    let models_up = !states.is_empty() && states.iter().all(|model| model.ready);
-    let models = Part { state: state(models_up), latency_ms: milliseconds(started) };
-    let (store, queue, index, depth) = tokio::join!(
-        probe("store", services.store.health()),
-        probe("queue", services.queue.health()),
-        probe("index", services.index.health()),
-        services.queue.depth(),
-    );
-    let parts = BTreeMap::from([("models", models), ("store", store), ("queue", queue), ("index", index)]);
-    let stopping = app.stop.is_cancelled();
-    let lanes = depth.unwrap_or_default().into_iter().map(|depth| LaneView {
-        lane: depth.lane.as_str(),
-        waiting: depth.waiting,
-        in_flight: depth.in_flight,
-        capacity: depth.capacity,
-    });
-    let models = states.into_iter().map(|model| ModelView {
+    let (parts, depth) = tokio::join!(parts::look(services), patient(services.queue.depth()));
+    parts::show(&parts);
+    let stopping = app.stopping.announced.is_cancelled();
+    let models = services.engine.models().into_iter().map(|model| ModelView {
         name: model.name.to_string(),
         version: model.version.to_string(),
         backend: model.backend,
@@ -143,37 +129,33 @@ async fn look(app: &App) -> Readiness {
         waiting: model.waiting,
     });
     Readiness {
-        ready: !stopping && parts.values().all(|part| part.state == state(true)),
+        ready: !stopping && parts::is_ready(&parts),
+        role: services.role.as_str(),
         stopping,
-        parts,
+        degraded: parts.iter().filter(|(_, part)| !part.up).map(|(part, _)| part.as_str()).collect(),
+        parts: parts.into_iter().map(|(part, state)| (part.as_str(), state.into())).collect(),
         models: models.collect(),
-        lanes: lanes.collect(),
+        lanes: depth.into_iter().map(LaneView::from).collect(),
     }
 }
 
-/// Asks one part; what it says of itself goes to the log only.
-async fn probe(name: &'static str, health: impl Future<Output = Result<(), PipelineError>>) -> Part {
-    let started = Instant::now();
-    let up = match tokio::time::timeout(PATIENCE, health).await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(part = name, error = %error, "part is down");
-            false
-        }
-        Err(_) => {
-            tracing::warn!(part = name, "part does not answer");
-            false
-        }
-    };
-    Part { state: state(up), latency_ms: milliseconds(started) }
+/// How many wait; nothing, when the queue does not say so in time.
+async fn patient(depth: impl Future<Output = Result<Vec<LaneDepth>, PipelineError>>) -> Vec<LaneDepth> {
+    let answer = tokio::time::timeout(parts::PATIENCE, depth).await;
+    answer.ok().and_then(Result::ok).unwrap_or_default()
 }
 
-fn state(up: bool) -> &'static str {
-    if up { "up" } else { "down" }
+impl From<LaneDepth> for LaneView {
+    fn from(depth: LaneDepth) -> Self {
+        Self { lane: depth.lane.as_str(), waiting: depth.waiting, in_flight: depth.in_flight, capacity: depth.capacity }
+    }
 }
 
-fn milliseconds(since: Instant) -> f64 {
-    (since.elapsed().as_secs_f64() * 1e6).round() / 1e3
+impl From<PartState> for PartView {
+    fn from(state: PartState) -> Self {
+        let latency_ms = (state.latency.as_secs_f64() * 1e6).round() / 1e3;
+        Self { state: if state.up { "up" } else { "down" }, required: state.required, latency_ms }
+    }
 }
 
 /// Metrics
@@ -186,13 +168,13 @@ fn milliseconds(since: Instant) -> f64 {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn metrics(State(app): State<Shared>, _caller: Allowed<ToAdmin>) -> Result<impl IntoResponse, ApiError> {
-    for depth in app.services.queue.depth().await? {
+pub async fn metrics(State(app): State<Shared>, _caller: Allowed<ToAdmin>) -> impl IntoResponse {
+    for depth in patient(app.services.queue.depth()).await {
         metrics::gauge!("chaperone_queue_waiting", "lane" => depth.lane.as_str()).set(depth.waiting as f64);
         metrics::gauge!("chaperone_queue_in_flight", "lane" => depth.lane.as_str()).set(depth.in_flight as f64);
         metrics::gauge!("chaperone_queue_capacity", "lane" => depth.lane.as_str()).set(depth.capacity as f64);
     }
-    Ok((plain("text/plain; version=0.0.4"), telemetry::render_metrics()))
+    (plain("text/plain; version=0.0.4"), telemetry::render_metrics())
 }
 
 /// This document

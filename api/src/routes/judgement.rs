@@ -82,6 +82,8 @@ pub struct Judgement {
     pub actions: Vec<ActionView>,
     /// Version of the policy that decided.
     pub policy: String,
+    /// No model has judged this: the models failed, and this is the configured answer (rule `model_failure`). It is final.
+    pub degraded: bool,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// Where the time went.
@@ -181,6 +183,7 @@ impl Judgement {
             signals: outcome.signals.into_iter().map(SignalView::from).collect(),
             actions: outcome.actions.into_iter().map(ActionView::from).collect(),
             policy: verdict.policy,
+            degraded: verdict.degraded,
             decided_at: outcome.decided_at,
             timings: outcome.timings.into(),
         };

@@ -18,6 +18,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::Shared, openapi::Head};
 
+/// What a worker answers: whoever watches it must see how it is.
+pub(crate) fn watched() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(Head::openapi())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
 /// Every route with its documentation.
 pub(crate) fn all() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(Head::openapi())

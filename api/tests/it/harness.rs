@@ -2,7 +2,13 @@
 
 use std::{path::Path, time::Duration};
 
-use api::{app, config::Config, serve, services::Services};
+use api::{
+    app::{self, Stopping},
+    config::Config,
+    role::Role,
+    serve,
+    services::Services,
+};
 use pipeline::clock::Clock;
 use reqwest::{Client, Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
@@ -93,7 +99,7 @@ impl Service {
     pub(crate) async fn start_in(folder: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config(folder.path());
         change(&mut config);
-        let services = Services::connect(config, Clock::system()).await.unwrap();
+        let services = Services::connect(config, Clock::system(), Role::Serve).await.unwrap();
         let listener = TcpListener::bind(services.config.server.listen).await.unwrap();
         let (base, stop) = (base(&listener), CancellationToken::new());
         let task = tokio::spawn(serve::run(services.clone(), listener, stop.clone().cancelled_owned()));
@@ -105,11 +111,11 @@ impl Service {
         let folder = tempfile::tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
-        let mut services = Services::connect(config, Clock::system()).await.unwrap();
+        let mut services = Services::connect(config, Clock::system(), Role::Serve).await.unwrap();
         swap(&mut services);
         let listener = TcpListener::bind(services.config.server.listen).await.unwrap();
         let (base, stop) = (base(&listener), CancellationToken::new());
-        let router = app::router(services.clone(), stop.clone()).unwrap();
+        let router = app::router(services.clone(), Stopping::new(stop.clone())).unwrap();
         let task = tokio::spawn(async move { Ok(axum::serve(listener, router).await?) });
         Self { base, services, client: Client::new(), key: None, stop, task, folder }
     }

@@ -6,6 +6,7 @@ mod bad_input;
 mod calls;
 mod check;
 mod crash;
+mod degraded;
 mod demo;
 mod documents;
 mod embeddings;

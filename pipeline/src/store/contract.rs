@@ -90,6 +90,7 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         sanitized_text: None,
         spans: vec![],
         policy: "p1".into(),
+        degraded: false,
     };
     let events = vec![event(envelope.tenant.as_str(), "item.judged", envelope.id)];
     let outcome = Outcome {

@@ -21,7 +21,7 @@ use self::{
     report::{Checked, Problem, Report},
 };
 use super::{Exit, Global};
-use crate::{config::Config, services::Services};
+use crate::{config::Config, role::Role, services::Services};
 
 /// Found things that may wait between the reader and the models.
 const READ_AHEAD: usize = 64;
@@ -82,7 +82,7 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
     let bar = progress_bar();
     bar.set_message("loading the models");
     let clock = Clock::system();
-    let services = Services::connect(config, clock.clone()).await?;
+    let services = Services::connect(config, clock.clone(), Role::Serve).await?;
 
     let format = args.format.unwrap_or(if args.out.is_none() && std::io::stdout().is_terminal() {
         Format::Table

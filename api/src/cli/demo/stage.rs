@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::client::Client;
-use crate::{config::Config, serve, services::Services};
+use crate::{config::Config, role::Role, serve, services::Services};
 
 /// A running service with a client for it.
 pub(super) struct Stage {
@@ -44,7 +44,7 @@ impl Stage {
         config.queue.url = "memory:".into();
         config.store.url = format!("sqlite:{}", state.path().join("chaperone.db").display());
         config.index.url = format!("edge:{}", state.path().join("index").display());
-        let services = Services::connect(config, Clock::system()).await?;
+        let services = Services::connect(config, Clock::system(), Role::Serve).await?;
 
         let stop = CancellationToken::new();
         let stopped = stop.clone().cancelled_owned();
