@@ -89,6 +89,15 @@ impl ApiError {
         PipelineError::NotFound { what, id: id.to_string() }.into()
     }
 
+    /// No such item. A live frame that was given up leaves nothing behind, so it may be one of those.
+    pub fn item_not_found(id: impl fmt::Display) -> Self {
+        let message = format!(
+            "There is no item `{id}`: it was never accepted for this key's tenant, or it was a call frame that a newer one displaced or \
+             that became too old to be judged."
+        );
+        Self::new(Kind::NotFound, "not_found", message)
+    }
+
     /// No such route.
     pub fn route_not_found(path: &str) -> Self {
         Self::new(
@@ -263,6 +272,8 @@ impl From<PipelineError> for ApiError {
                 busy.0.retry_after_s = Some(retry_after_s);
                 busy
             }
+            // Only what waits in the queue becomes stale, and nobody waits for that.
+            PipelineError::Stale { .. } => Self::internal(error.to_string()),
             PipelineError::Model(model) => model.into(),
             PipelineError::Unavailable { part, .. } => {
                 let message = format!("The {part} does not answer. Try again; `/health/ready` shows the state.");

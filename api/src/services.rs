@@ -88,7 +88,8 @@ impl Services {
             clock.clone(),
             config.pipeline.clone(),
             webhooks,
-        );
+        )
+        .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
         Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
     }
 }

@@ -49,8 +49,10 @@ enum Scenario {
     Text,
     /// JPEG to verdict against nsfwjs.
     Frames,
-    /// Resident memory, idle and with 10,000 frames queued.
+    /// Resident memory, idle and with 10,000 uploads queued.
     Memory,
+    /// 200 participants at 5 frames per second on one core: fairness, age, memory. Only when named.
+    Storm,
 }
 
 #[tokio::main]
@@ -89,6 +91,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Scenario::Frames) {
         finish(&scenario::frames::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Storm) {
+        finish(&scenario::storm::run(&setting).await?)?;
     }
     if wanted(Scenario::Memory) {
         finish(&scenario::memory::run(&setting).await?)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use datasets::{Manifest, load};
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{ExtendedColorType, ImageEncoder, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 
 /// Width and height of a benchmark frame.
 pub const FRAME: (u32, u32) = (640, 480);
@@ -27,6 +27,34 @@ pub fn sentences(datasets: &Path, words: std::ops::RangeInclusive<usize>) -> any
 /// `count` JPEG frames of 640 × 480, quality 85, made of the photos in `folder`. Sensor-like noise is added, because a clean
 /// downscaled photo compresses to half of what a camera sends and would flatter the decoder.
 pub fn frames(folder: &Path, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+    let photos = photos(folder, FRAME)?;
+    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
+    (0..count).map(|index| noise.jpeg(photos[index % photos.len()].clone(), 85)).collect()
+}
+
+/// `each` JPEG frames of 320 × 240 for each of `participants` cameras, quality 80. A camera looks at one photo and pans a little from
+/// frame to frame; every `still`th one does not move. All have a sensor's noise.
+pub fn cameras(folder: &Path, participants: usize, each: usize, still: usize) -> anyhow::Result<Vec<Vec<Vec<u8>>>> {
+    let photos = photos(folder, (400, 300))?;
+    let mut noise = Noise(0xD1B5_4A32_D192_ED03);
+    (0..participants)
+        .map(|participant| {
+            let photo = &photos[participant % photos.len()];
+            let mut frames = Vec::with_capacity(each);
+            for number in 0..each {
+                let step = if participant % still == 0 { 0 } else { u32::try_from(number * 7)? };
+                // Participants who share a photo look at other parts of it.
+                let (x, y) = ((u32::try_from(participant)? * 3 + step) % 80, (u32::try_from(participant)? + step) % 60);
+                let view = image::imageops::crop_imm(photo, x, y, 320, 240).to_image();
+                frames.push(noise.jpeg(view, 80)?);
+            }
+            Ok(frames)
+        })
+        .collect()
+}
+
+/// The photos in `folder`, scaled.
+fn photos(folder: &Path, (width, height): (u32, u32)) -> anyhow::Result<Vec<RgbImage>> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .with_context(|| format!("opening {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -37,31 +65,31 @@ pub fn frames(folder: &Path, count: usize) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut photos = Vec::new();
     for path in &files {
         let photo = image::ImageReader::open(path)?.decode().with_context(|| path.display().to_string())?;
-        photos.push(photo.resize_exact(FRAME.0, FRAME.1, FilterType::Triangle).to_rgb8());
+        photos.push(photo.resize_exact(width, height, FilterType::Triangle).to_rgb8());
     }
-    let mut noise = Noise(0x9E37_79B9_7F4A_7C15);
-    (0..count)
-        .map(|index| {
-            let mut frame = photos[index % photos.len()].clone();
-            for channel in frame.iter_mut() {
-                *channel = channel.saturating_add_signed(noise.next());
-            }
-            let mut jpeg = Vec::new();
-            JpegEncoder::new_with_quality(&mut jpeg, 85).write_image(
-                frame.as_raw(),
-                FRAME.0,
-                FRAME.1,
-                ExtendedColorType::Rgb8,
-            )?;
-            Ok(jpeg)
-        })
-        .collect()
+    Ok(photos)
 }
 
 /// Small repeatable noise, xorshift64 (Marsaglia 2003).
 struct Noise(u64);
 
 impl Noise {
+    /// `picture` with noise, as JPEG.
+    fn jpeg(&mut self, mut picture: RgbImage, quality: u8) -> anyhow::Result<Vec<u8>> {
+        for channel in picture.iter_mut() {
+            *channel = channel.saturating_add_signed(self.next());
+        }
+        let mut jpeg = Vec::new();
+        let (width, height) = picture.dimensions();
+        JpegEncoder::new_with_quality(&mut jpeg, quality).write_image(
+            picture.as_raw(),
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
+        Ok(jpeg)
+    }
+
     /// −4..=4, triangular.
     fn next(&mut self) -> i8 {
         self.0 ^= self.0 << 13;

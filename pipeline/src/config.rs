@@ -120,6 +120,14 @@ pub struct PipelineConfig {
     pub cache_entries: u64,
     /// What becomes of items whose models fail.
     pub on_model_failure: crate::fallback::ModelFailureConfig,
+    /// Bits of a 64-bit picture hash by which a call frame may differ from the same participant's last judged one and still get
+    /// its scores without inference; brightness and colour of every part must agree as well. 0 turns that off.
+    pub frame_reuse_bits: u32,
+    /// Seconds after which a participant's last judged frame stands for no others any more.
+    pub frame_reuse_seconds: u64,
+    /// Call frames per second that this process may ask all participants together to send (`next_frame_ms`); 0: as many as it
+    /// finds out that it can judge.
+    pub frame_budget_per_second: u32,
 }
 
 impl Default for PipelineConfig {
@@ -137,6 +145,9 @@ impl Default for PipelineConfig {
             context_seconds: 600,
             cache_entries: 100_000,
             on_model_failure: crate::fallback::ModelFailureConfig::default(),
+            frame_reuse_bits: 2,
+            frame_reuse_seconds: 10,
+            frame_budget_per_second: 0,
         }
     }
 }

@@ -37,6 +37,12 @@ pub enum PipelineError {
         /// Seconds after which another try is worth it.
         retry_after_s: u32,
     },
+    /// A live frame that came through the queue became too old before it could be judged: it is given up without an outcome.
+    #[error("the frame waited for {age_ms} ms, too long to be worth a verdict")]
+    Stale {
+        /// Since we accepted it.
+        age_ms: u64,
+    },
     /// A model said no.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -70,7 +76,7 @@ impl PipelineError {
             Self::Invalid { .. } => Kind::Invalid,
             Self::NotFound { .. } => Kind::NotFound,
             Self::Conflict { .. } => Kind::Conflict,
-            Self::Full { .. } => Kind::TooBusy,
+            Self::Full { .. } | Self::Stale { .. } => Kind::TooBusy,
             Self::Model(model) => model.kind(),
             Self::Unavailable { .. } => Kind::Unavailable,
             Self::Internal { .. } => Kind::Internal,

@@ -2,14 +2,19 @@
 //!
 //! ```text
 //! text      seen before? → fold → scores (cache) → author's turn → policy → context → policy again → commit
-//! picture   seen before? → decode → scores → participant's turn → policy → commit
+//! picture   seen before? → decode → scores → policy → commit
+//! frame     seen before? too old? → decode → same as the last? or scores → participant's turn → policy → next pause → commit
 //! profile   check → embed when the text changed → store → index
 //! ```
 //!
 //! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
 //! writes all that one item changes. Whoever calls acks the delivery afterwards.
 
-use std::sync::Arc;
+use std::{
+    hash::RandomState,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::TimeDelta;
 use futures::future::try_join_all;
@@ -18,12 +23,13 @@ use moka::sync::Cache;
 
 pub mod calls;
 mod fallback;
+mod frames;
 mod profiles;
 
 use crate::{
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
-    decode::{self, decode_on_pool},
+    decode::{self, decode_on_pool_and},
     error::PipelineError,
     hash::{TextKey, content_sha256},
     index::VectorIndex,
@@ -38,6 +44,8 @@ use crate::{
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
+        likeness::Likeness,
+        sampling::{self, Sampler},
     },
     verdict::{Outcome, Stopwatch, Verdict},
 };
@@ -99,6 +107,13 @@ pub struct Pipeline {
     authors: Arc<Slots<AuthorKey, ()>>,
     calls: Arc<Slots<(TenantId, CallId), ()>>,
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
+    /// Memory only: after a restart every participant's next frame is judged.
+    last_frames: Cache<ParticipantKey, Arc<frames::LastFrame>>,
+    sampler: Arc<Mutex<Sampler>>,
+    /// Makes participants' keys for the sampler.
+    keys: RandomState,
+    /// Frames from the queue that are older are given up. `None`: none is too old.
+    live_max_age: Option<TimeDelta>,
 }
 
 /// One item on its way: what every stage needs to know.
@@ -109,6 +124,10 @@ struct Work<'a> {
     mode: Mode,
     policy: Arc<Policy>,
     watch: Stopwatch,
+    /// See `Outcome::reused`.
+    reused: bool,
+    /// See `Outcome::next_frame_ms`.
+    next_frame_ms: Option<u32>,
 }
 
 impl Pipeline {
@@ -130,6 +149,13 @@ impl Pipeline {
             authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             calls: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            last_frames: Cache::builder()
+                .max_capacity(PARTICIPANTS_IN_MEMORY as u64)
+                .time_to_live(Duration::from_secs(config.frame_reuse_seconds))
+                .build(),
+            sampler: Arc::new(Mutex::new(Sampler::new(config.frame_budget_per_second.into()))),
+            keys: RandomState::new(),
+            live_max_age: None,
             engine,
             policies,
             store,
@@ -140,12 +166,19 @@ impl Pipeline {
         }
     }
 
+    /// Gives up frames of the live lane that are older than `limit` when their turn comes.
+    #[must_use]
+    pub fn with_live_max_age(self, limit: Duration) -> Self {
+        Self { live_max_age: TimeDelta::from_std(limit).ok(), ..self }
+    }
+
     /// Checks an item's form: sizes, names, emptiness. Cheap; called before acceptance so that a bad item is refused at the door.
     pub fn validate(&self, item: &Item) -> Result<(), PipelineError> {
         item.check(&self.config)
     }
 
-    /// Judges one item: dispatches on its kind to `process_text` or `process_picture`.
+    /// Judges one item: dispatches on its kind to `process_text` or `process_picture`. A call frame of the live lane that has
+    /// become too old is [`PipelineError::Stale`].
     pub async fn process(&self, item: &Item, lane: Lane, mode: Mode) -> Result<Processed, PipelineError> {
         if mode == Mode::Record && self.store.is_judged(item.envelope.id).await? {
             return self.recorded(&item.envelope).await;
@@ -154,6 +187,7 @@ impl Pipeline {
         let mut envelope = item.envelope.clone();
         // The door clamps too; what came by another way must not drag windows into the future.
         envelope.occurred_at = clamp_occurred(Some(envelope.occurred_at), envelope.received_at);
+        self.refuse_stale(&envelope, lane, mode)?;
         let waited = self.clock.now() - envelope.received_at;
         let work = Work {
             envelope: &envelope,
@@ -162,6 +196,8 @@ impl Pipeline {
             mode,
             policy: self.policies.of(&envelope.tenant),
             watch: Stopwatch::start(waited),
+            reused: false,
+            next_frame_ms: None,
         };
         match &item.content {
             Content::Text(text) => self.process_text(work, text).await,
@@ -207,27 +243,46 @@ impl Pipeline {
     async fn process_picture(&self, mut work: Work<'_>, bytes: bytes::Bytes) -> Result<Processed, PipelineError> {
         let size = bytes.len();
         let limits = decode::Limits { bytes: size, pixels: self.config.max_pixels };
-        let pixels = Arc::new(decode_on_pool(bytes, limits).await?);
+        let participant = frames::participant(work.envelope);
+        // A dry run leaves no trace, so it takes no short cut either.
+        let compare = participant.is_some() && self.config.frame_reuse_bits > 0 && work.mode == Mode::Record;
+        let look = move |pixels: Pixels| {
+            let likeness = compare.then(|| Likeness::of(&pixels));
+            (Arc::new(pixels), likeness)
+        };
+        let (pixels, likeness) = decode_on_pool_and(bytes, limits, look).await?;
         work.watch.prepared();
-        let judged = self.judge_picture(Arc::clone(&pixels), work.lane).await?;
+        let known = participant.as_ref().zip(likeness.as_ref()).and_then(|(key, likeness)| self.same(key, likeness));
+        let signals = match known {
+            Some(signals) => {
+                work.reused = true;
+                signals
+            }
+            None => {
+                // The last moment at which giving up saves work; a verdict that was paid for stands.
+                self.refuse_stale(work.envelope, work.lane, work.mode)?;
+                self.judge_picture(Arc::clone(&pixels), work.lane).await?.signals
+            }
+        };
         work.watch.inferred();
+        if let (Some(key), Some(likeness), false) = (&participant, likeness, work.reused) {
+            let last = frames::LastFrame { likeness, signals: signals.clone(), at: self.clock.now() };
+            self.last_frames.insert(key.clone(), Arc::new(last));
+        }
         let facts = Facts {
             length: size,
             width: pixels.width(),
             height: pixels.height(),
-            signals: &judged.signals,
+            signals: &signals,
             ..no_facts(work.envelope.kind)
         };
-        match (work.envelope.kind, &work.envelope.call, &work.envelope.actor) {
-            (ItemKind::Frame, Some(call), Some(actor)) => {
-                let key = (work.envelope.tenant.clone(), call.clone(), actor.clone());
-                self.process_frame(work, facts, key).await
-            }
-            _ => {
+        match participant {
+            Some(key) => self.process_frame(work, facts, key).await,
+            None => {
                 let evaluation =
                     evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
                 let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
-                let record = self.decide(&work, judged.signals.clone(), verdict, &evaluation);
+                let record = self.decide(&work, signals.clone(), verdict, &evaluation);
                 self.commit(work, record).await
             }
         }
@@ -237,7 +292,7 @@ impl Pipeline {
     /// the reading of the state to its commit. The call itself need not be known: a platform may send frames only.
     async fn process_frame(
         &self,
-        work: Work<'_>,
+        mut work: Work<'_>,
         facts: Facts<'_>,
         key: ParticipantKey,
     ) -> Result<Processed, PipelineError> {
@@ -248,7 +303,7 @@ impl Pipeline {
                 Some(known) => known,
                 None => self.load_participant(&key).await?,
             };
-            if let Some((processed, state)) = self.judge_frame(&work, facts, &key, known).await? {
+            if let Some((processed, state)) = self.judge_frame(&mut work, facts, &key, known).await? {
                 *slot = state;
                 return Ok(processed);
             }
@@ -261,7 +316,7 @@ impl Pipeline {
     /// `None` when another process has written a newer one.
     async fn judge_frame(
         &self,
-        work: &Work<'_>,
+        work: &mut Work<'_>,
         facts: Facts<'_>,
         key: &ParticipantKey,
         known: (ParticipantState, u64),
@@ -282,6 +337,11 @@ impl Pipeline {
             evaluation = evaluate(&work.policy, &Facts { standing, ..facts }, &state, at);
         }
         let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
+        let score = if verdict.flagged { 1.0 } else { 1.0 - verdict.confidence };
+        evaluation.state.risk = sampling::risk(state.risk, score);
+        if work.mode == Mode::Record {
+            work.next_frame_ms = Some(self.next_frame(key, &evaluation.state, work.envelope));
+        }
         let mut record = self.decide(work, facts.signals.to_vec(), verdict, &evaluation);
         let change =
             ParticipantChange { call: call.clone(), actor: actor.clone(), state: evaluation.state.clone(), seen };
@@ -368,6 +428,8 @@ impl Pipeline {
             verdict,
             decided_at,
             timings: work.watch.read(),
+            reused: work.reused,
+            next_frame_ms: work.next_frame_ms,
         };
         outcome_record(outcome, &self.webhooks)
     }
@@ -391,6 +453,10 @@ impl Pipeline {
         metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
         metrics::histogram!("chaperone_item_seconds", "kind" => work.envelope.kind.as_str())
             .record(f64::from(outcome.timings.total_ms) / 1000.0);
+        if work.envelope.kind == ItemKind::Frame {
+            let age = outcome.decided_at - work.envelope.received_at;
+            metrics::histogram!("chaperone_frame_age_seconds").record(age.to_std().unwrap_or_default().as_secs_f64());
+        }
         Ok(Some(Processed { outcome, fresh: true }))
     }
 

@@ -53,7 +53,7 @@ pub(crate) fn action(draft: ActionDraft, id: ActionId, subject: &Envelope, polic
 /// The outcome with its events: one `item.judged`, then one `moderation.action` per action.
 pub(crate) fn outcome_record(outcome: Outcome, webhooks: &[WebhookInterest]) -> OutcomeRecord {
     let mut events = vec![judged_event(&outcome)];
-    events.extend(outcome.actions.iter().map(action_event));
+    events.extend(outcome.actions.iter().map(|action| action_event(action, outcome.next_frame_ms)));
     let webhooks = interested(&events, webhooks);
     OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks }
 }
@@ -90,7 +90,7 @@ fn judged_event(outcome: &Outcome) -> Event {
     // `f32` as text has the digits that were meant; as JSON number it would get those of the `f64` beside it.
     let scores: serde_json::Map<_, _> =
         outcome.signals.iter().map(|signal| (signal.label.clone(), number(signal.score))).collect();
-    let body = json!({
+    let mut body = json!({
         "action": verdict.action,
         "flagged": verdict.flagged,
         "confidence": number(verdict.confidence),
@@ -100,11 +100,17 @@ fn judged_event(outcome: &Outcome) -> Event {
         "degraded": verdict.degraded,
         "total_ms": number(outcome.timings.total_ms),
     });
+    if let Some(pause) = outcome.next_frame_ms {
+        body["next_frame_ms"] = pause.into();
+    }
+    if outcome.reused {
+        body["reused"] = true.into();
+    }
     event(ITEM_JUDGED, outcome.envelope.id.to_string(), &outcome.envelope, outcome.decided_at, body)
 }
 
-fn action_event(action: &Action) -> Event {
-    let body = json!({
+fn action_event(action: &Action, next_frame_ms: Option<u32>) -> Event {
+    let mut body = json!({
         "id": action.id,
         "action": action.kind,
         "rule": action.rule,
@@ -114,6 +120,9 @@ fn action_event(action: &Action) -> Event {
         "policy": action.policy,
         "decided_at": action.decided_at,
     });
+    if let Some(pause) = next_frame_ms {
+        body["next_frame_ms"] = pause.into();
+    }
     event(MODERATION_ACTION, action.id.to_string(), &action.subject, action.decided_at, body)
 }
 
@@ -174,6 +183,8 @@ mod tests {
             },
             decided_at: DateTime::UNIX_EPOCH,
             timings: Timings::default(),
+            reused: true,
+            next_frame_ms: Some(200),
         }
     }
 
@@ -196,7 +207,10 @@ mod tests {
         ] {
             assert_eq!(data[name], expected, "{name}");
         }
-        assert_eq!(record.events[0].data["scores"], json!({ "porn": 0.97 }));
+        let judged = &record.events[0].data;
+        assert_eq!(judged["scores"], json!({ "porn": 0.97 }));
+        assert_eq!((&judged["reused"], &judged["next_frame_ms"]), (&json!(true), &json!(200)));
+        assert_eq!(data["next_frame_ms"], 200);
         assert!(!serde_json::to_string(&record.events).unwrap().contains("secret"));
     }
 

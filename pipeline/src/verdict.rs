@@ -116,4 +116,10 @@ pub struct Outcome {
     pub decided_at: DateTime<Utc>,
     /// Where the time went.
     pub timings: Timings,
+    /// The scores are those of an earlier frame of the same participant that shows the same (`stream::likeness`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+    /// Frames only: milliseconds after which the participant's next frame should be sent (`stream::sampling`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_frame_ms: Option<u32>,
 }

@@ -1,15 +1,24 @@
 //! The loop between queue and pipeline: a permit, then a delivery, then a task that owns both.
+//!
+//! Permits are for all lanes. Of live frames fewer may be in flight, as [`pace`](crate::pace) finds out; while there are that
+//! many the queue keeps its live lane to itself, where newer frames displace older ones.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use models::Lane;
 use pipeline::{PipelineError, item::Item, process::Processed, queue::Queue};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 
-use crate::handle::{Decision, Terms, handle};
+use crate::{
+    handle::{Decision, Terms, handle},
+    pace::Pace,
+};
 
 /// How many deliveries ended how, since the start.
 #[derive(Debug, Default)]
@@ -18,6 +27,8 @@ pub struct Counts {
     pub acked: AtomicU64,
     /// Given back for later.
     pub retried: AtomicU64,
+    /// Live frames that became too old in our hands.
+    pub shed: AtomicU64,
     /// Given up.
     pub dead: AtomicU64,
 }
@@ -26,6 +37,7 @@ impl Counts {
     fn count(&self, decision: Decision) {
         let counter = match decision {
             Decision::Ack => &self.acked,
+            Decision::Shed => &self.shed,
             Decision::Retry(_) => &self.retried,
             Decision::DeadLetter(_) => &self.dead,
         };
@@ -41,6 +53,8 @@ pub struct Consumer<P> {
     pub process: P,
     /// Tasks at once.
     pub permits: usize,
+    /// Age at which a live frame is worthless; those in flight are kept well below it.
+    pub live_max_age: Duration,
     /// What deliveries are handled with.
     pub terms: Terms,
     /// Counted as deliveries end.
@@ -55,6 +69,10 @@ where
     /// Receives until the terms' stop or until the queue is closed, and not while the store is down; then waits for the tasks in flight.
     /// Dropped before: their deliveries go back.
     pub async fn run(self) {
+        // A quarter of the permits is never live frames', so that texts find one at once.
+        let most = self.permits - self.permits / 4;
+        // Frames wait for their turn before we take them, and the verdict has to arrive: a quarter of the time is ours.
+        let live = Arc::new(Live::new(Pace::new(most, self.live_max_age / 4), self.queue.clone()));
         let stop = &self.terms.stop;
         let semaphore = Arc::new(Semaphore::new(self.permits));
         let mut tasks = JoinSet::new();
@@ -64,6 +82,7 @@ where
                 break;
             }
             let Some(Some(delivery)) = stop.run_until_cancelled(self.queue.receive()).await else { break };
+            let frame = (delivery.lane() == Lane::Live).then(|| live.begin());
             let (process, terms, counts) = (self.process.clone(), self.terms.clone(), self.counts.clone());
             tasks.spawn(async move {
                 let (item, lane, attempt) = (delivery.item().clone(), delivery.lane(), delivery.attempt());
@@ -76,10 +95,64 @@ where
                 };
                 counts.count(handle(delivery, work, &terms).await);
                 in_flight.decrement(1.0);
-                drop(permit);
+                drop((frame, permit));
             });
         }
         while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Live frames in flight.
+struct Live {
+    state: Mutex<LiveState>,
+    queue: Arc<dyn Queue>,
+    start: Instant,
+}
+
+struct LiveState {
+    pace: Pace,
+    in_flight: usize,
+    held: bool,
+}
+
+impl Live {
+    fn new(pace: Pace, queue: Arc<dyn Queue>) -> Self {
+        let state = LiveState { pace, in_flight: 0, held: false };
+        Self { state: Mutex::new(state), queue, start: Instant::now() }
+    }
+
+    /// A frame was taken. It counts until the answer is dropped.
+    fn begin(self: &Arc<Self>) -> InFlight {
+        self.change(|state| state.in_flight += 1);
+        InFlight { live: self.clone(), started: self.start.elapsed() }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut LiveState)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let full = state.in_flight >= state.pace.limit();
+        if full != state.held {
+            state.held = full;
+            // Under the lock, so that of two changes the later one stands.
+            self.queue.hold(Lane::Live, full);
+        }
+        metrics::gauge!("chaperone_live_frames_limit").set(state.pace.limit() as f64);
+    }
+}
+
+struct InFlight {
+    live: Arc<Live>,
+    started: Duration,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let now = self.live.start.elapsed();
+        self.live.change(|state| {
+            let in_flight = state.in_flight;
+            state.in_flight -= 1;
+            state.pace.finished(self.started, now, in_flight);
+        });
     }
 }
 
@@ -95,7 +168,7 @@ fn reap(tasks: &mut JoinSet<()>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::atomic::AtomicUsize, time::Duration};
+    use std::sync::atomic::AtomicUsize;
 
     use tokio_util::sync::CancellationToken;
 
@@ -111,7 +184,8 @@ mod tests {
         let (rules, jitter) = (Rules::new(5, Duration::from_secs(30)), Jitter::from_fn(|| 1.0));
         let terms =
             Terms { rules, gate: Gate::new(jitter.clone()), jitter, hold: HOLD, stop: CancellationToken::new() };
-        Consumer { queue, process, permits, terms, counts: Arc::default() }
+        let live_max_age = Duration::from_secs(2);
+        Consumer { queue, process, permits, live_max_age, terms, counts: Arc::default() }
     }
 
     #[tokio::test]

@@ -102,6 +102,8 @@ pub(crate) fn processed(fresh: bool) -> Processed {
         actions: vec![],
         decided_at,
         timings: Timings::default(),
+        reused: false,
+        next_frame_ms: None,
     };
     Processed { outcome, fresh }
 }

@@ -52,6 +52,8 @@ pub enum Failure {
         /// Shortest wait that makes sense, when the part said so.
         at_least: Duration,
     },
+    /// A live frame that became too old: another try would find it older.
+    Late,
     /// Our fault: perhaps another try succeeds.
     Broken {
         /// The error's code.
@@ -64,6 +66,7 @@ impl Failure {
     pub fn of(error: &PipelineError) -> Self {
         match error {
             PipelineError::Invalid { code, .. } | PipelineError::Conflict { code, .. } => Self::Refused { code },
+            PipelineError::Stale { .. } => Self::Late,
             PipelineError::NotFound { .. } => Self::Refused { code: "not_found" },
             PipelineError::Full { retry_after_s, .. } => {
                 Self::Away { at_least: Duration::from_secs(u64::from(*retry_after_s)) }
@@ -87,6 +90,8 @@ impl Failure {
 pub enum Decision {
     /// The outcome is recorded: forget the item.
     Ack,
+    /// Forget the item although it has no outcome: it is worthless now.
+    Shed,
     /// Again, after this wait.
     Retry(Duration),
     /// Give up, with this reason.
@@ -97,6 +102,7 @@ pub enum Decision {
 pub fn decide(failure: Option<Failure>, attempt: u32, rules: &Rules, jitter: f64) -> Decision {
     match failure {
         None => Decision::Ack,
+        Some(Failure::Late) => Decision::Shed,
         Some(Failure::Refused { code }) => Decision::DeadLetter(code),
         Some(Failure::Away { at_least }) => Decision::Retry(rules.away.wait(attempt, jitter).max(at_least)),
         Some(Failure::Broken { code }) if attempt >= rules.max_attempts => Decision::DeadLetter(code),
@@ -179,6 +185,7 @@ where
     let decision = decide(failure, attempt, rules, jitter.draw());
     let (result, settled) = match decision {
         Decision::Ack => ("ack", delivery.ack().await),
+        Decision::Shed => ("shed", delivery.ack().await),
         Decision::Retry(after) => {
             tracing::warn!(item.id = %id, item.lane = lane, attempt, ?failure, cause, ?after, "try failed, again later");
             ("retry", delivery.retry(after).await)
@@ -237,6 +244,8 @@ mod tests {
         let table = [
             (None, 1, Decision::Ack),
             (None, 99, Decision::Ack),
+            (Some(Failure::Late), 1, Decision::Shed),
+            (Some(Failure::Late), 99, Decision::Shed),
             (refused("text_too_long"), 1, Decision::DeadLetter("text_too_long")),
             (refused("text_too_long"), 99, Decision::DeadLetter("text_too_long")),
             (away(0), 1, retry(200)),
@@ -274,6 +283,7 @@ mod tests {
                 PipelineError::Full { what: "model", retry_after_s: 2 },
                 Failure::Away { at_least: Duration::from_secs(2) },
             ),
+            (PipelineError::Stale { age_ms: 2001 }, Failure::Late),
             (unavailable(), Failure::Away { at_least: Duration::ZERO }),
             (ModelError::Stopped("m".into()).into(), Failure::Away { at_least: Duration::ZERO }),
             (ModelError::Full { model: "m".into(), waiting: 4096 }.into(), Failure::Away { at_least: Duration::ZERO }),
@@ -307,6 +317,7 @@ mod tests {
             settle(1, async { Err(PipelineError::invalid("text_empty", "secret words")) }).await,
             Settled::Dead("text_empty".into())
         );
+        assert_eq!(settle(1, async { Err(PipelineError::Stale { age_ms: 2001 }) }).await, Settled::Ack, "given up");
         let full = || PipelineError::Full { what: "model", retry_after_s: 0 };
         assert_eq!(settle(1, async { Err(full()) }).await, Settled::Retry(Duration::from_millis(200)));
         assert_eq!(settle(1, async { Err(internal()) }).await, Settled::Retry(Duration::from_secs(1)));

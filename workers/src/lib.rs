@@ -3,6 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | one loop that receives and spawns; permits are the limit | [`consumer`] |
+//! | how many live frames may be in flight, pure | [`pace`] |
 //! | one delivery: time limit, panics, and what becomes of it, as a pure table | [`handle`] |
 //! | webhooks, told at least once | [`outbox`], [`signature`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
@@ -22,6 +23,7 @@ mod fixtures;
 pub mod handle;
 pub mod janitor;
 pub mod outbox;
+pub mod pace;
 pub mod reindex;
 pub mod signature;
 pub mod supervise;

@@ -48,6 +48,8 @@ pub struct Setup {
     pub webhooks: Vec<WebhookConfig>,
     /// Fewest items in flight; see [`crate::minimum_permits`].
     pub minimum_permits: usize,
+    /// Age at which a live frame is worthless.
+    pub live_max_age: Duration,
     /// How long expiring rows are kept.
     pub retention: TimeDelta,
     /// Accepted items.
@@ -93,8 +95,19 @@ pub struct Workers {
 impl Workers {
     /// Starts consumer, outbox and duties.
     pub fn start(setup: Setup) -> Result<Self, WorkersError> {
-        let Setup { config, webhooks, minimum_permits, retention, queue, store, index, pipeline, clock, jitter } =
-            setup;
+        let Setup {
+            config,
+            webhooks,
+            minimum_permits,
+            live_max_age,
+            retention,
+            queue,
+            store,
+            index,
+            pipeline,
+            clock,
+            jitter,
+        } = setup;
         let permits = config.permits.max(minimum_permits);
         if permits > config.permits {
             tracing::warn!(
@@ -115,6 +128,7 @@ impl Workers {
                 async move { pipeline.process_queued(&item, lane, attempt).await }
             },
             permits,
+            live_max_age,
             terms: terms.clone(),
             counts: counts.clone(),
         };

@@ -106,6 +106,7 @@ impl Config {
             ("queue.interactive_capacity", queue.interactive_capacity),
             ("queue.live_capacity", queue.live_capacity),
             ("queue.bulk_capacity", queue.bulk_capacity),
+            ("queue.live_max_age_ms", usize::try_from(queue.live_max_age_ms).unwrap_or(usize::MAX)),
             ("store.retention_days", self.store.retention_days as usize),
             ("pipeline.max_text_bytes", pipeline.max_text_bytes),
             ("pipeline.max_picture_bytes", pipeline.max_picture_bytes),

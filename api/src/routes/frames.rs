@@ -41,7 +41,9 @@ pub struct FrameOptions {
 
 /// Accept one frame
 ///
-/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF). Actions come as events `moderation.action`.
+/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF). Actions come as events `moderation.action`; that and `item.judged`
+/// say in `next_frame_ms` how soon the participant's next frame should be sent. Frames are worthless when late: when more come than can
+/// be judged, of each participant only the newest waits, and what became too old is given up without a verdict.
 #[utoipa::path(
     post, path = "/v1/calls/{id}/participants/{actor}/frames", tag = "calls",
     params(

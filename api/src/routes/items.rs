@@ -110,7 +110,7 @@ pub struct ShownItem {
 
 /// Accept one item or a batch
 ///
-/// An answer of 202 means that the item is on disk and gets exactly one outcome. The same id again changes nothing; the same id with other
+/// An answer of 202 means that the item is on disk and gets exactly one outcome (call frames: at most one). The same id again changes nothing; the same id with other
 /// content is a conflict. Of a batch, all items are accepted or none is.
 #[utoipa::path(
     post, path = "/v1/items", tag = "judge",
@@ -176,13 +176,14 @@ fn complete(app: &App, draft: NewItem, tenant: &TenantId, now: DateTime<Utc>) ->
 
 /// Show one item
 ///
-/// Queued, judged with everything that the verdict rests on, or given up with the reason.
+/// Queued, judged with everything that the verdict rests on, or given up with the reason. A call frame that was shed (a newer one of the same
+/// participant displaced it while it waited, or it became too old to be judged) leaves nothing behind: 404.
 #[utoipa::path(
     get, path = "/v1/items/{id}", tag = "judge",
     params(("id" = Uuid, Path, description = "The item's id")),
     responses(
         (status = 200, description = "The item", body = ShownItem),
-        (status = 404, description = "No such item", body = ErrorBody),
+        (status = 404, description = "No such item, or a call frame that was shed", body = ErrorBody),
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
@@ -192,7 +193,7 @@ pub async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Json<ShownItem>, ApiError> {
     let record = app.services.store.load_item(&caller.tenant, ItemId(id)).await?;
-    let shown = match record.ok_or_else(|| ApiError::not_found("item", id))? {
+    let shown = match record.ok_or_else(|| ApiError::item_not_found(id))? {
         ItemRecord::Queued(envelope) => {
             ShownItem { item: envelope.into(), status: Status::Queued, reason: None, judgement: None }
         }

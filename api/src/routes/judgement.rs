@@ -88,6 +88,12 @@ pub struct Judgement {
     pub decided_at: DateTime<Utc>,
     /// Where the time went.
     pub timings: TimingsView,
+    /// The scores are those of an earlier frame of the same participant that shows the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+    /// Frames only: milliseconds after which the participant's next frame should be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_frame_ms: Option<u32>,
 }
 
 /// Why a rule fired.
@@ -186,6 +192,8 @@ impl Judgement {
             degraded: verdict.degraded,
             decided_at: outcome.decided_at,
             timings: outcome.timings.into(),
+            reused: outcome.reused,
+            next_frame_ms: outcome.next_frame_ms,
         };
         (outcome.envelope.into(), judgement)
     }

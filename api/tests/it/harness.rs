@@ -69,6 +69,8 @@ pub(crate) fn config(folder: &Path) -> Config {
     config.server.drain_seconds = 5;
     config.store.url = format!("sqlite:{}", folder.join("chaperone.db").display());
     config.index.url = format!("edge:{}", folder.join("index").display());
+    // The fake models tell colours apart that nobody sees: reuse has tests of its own.
+    config.pipeline.frame_reuse_bits = 0;
     config.models.repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/repository");
     config.models.load =
         ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"].map(|name| format!("fake:{name}")).to_vec();

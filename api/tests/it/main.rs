@@ -15,3 +15,4 @@ mod harness;
 mod health;
 mod items;
 mod profiles;
+mod storm;

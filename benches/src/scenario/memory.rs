@@ -1,4 +1,5 @@
-//! Resident memory: idle with every model loaded, and with 10,000 frames in the queue.
+//! Resident memory: idle with every model loaded, and with 10,000 uploads in the queue. (Of call frames only the newest of each
+//! participant waits.)
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use crate::{
 };
 
 const FRAMES: usize = 10_000;
-const PARTICIPANTS: usize = 64;
+const BOUNDARY: &str = "chaperone-bench";
 const MODELS: [&str; 4] = ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"];
 
 /// Runs once: memory does not vary between rounds.
@@ -29,18 +30,14 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let bytes: usize = (0..FRAMES).map(|index| frames[index % frames.len()].len()).sum();
     let requests: Vec<Request> = (0..FRAMES)
         .map(|index| Request {
-            path: format!("/v1/calls/bench/participants/p{}/frames", index % PARTICIPANTS),
-            content_type: "image/jpeg",
-            body: frames[index % frames.len()].clone(),
+            path: "/v1/items".into(),
+            content_type: "multipart/form-data; boundary=chaperone-bench",
+            body: upload(&frames[index % frames.len()]),
         })
         .collect();
     let requests = Arc::new(requests);
     let peak = Arc::new(std::sync::Mutex::new((0.0_f64, 0.0_f64)));
     let client = reqwest::Client::new();
-    let participants: Vec<String> = (0..PARTICIPANTS).map(|index| format!("p{index}")).collect();
-    let body = serde_json::json!({ "id": "bench", "participants": participants }).to_string().into();
-    let start = Request { path: "/v1/calls".into(), content_type: "application/json", body };
-    load::run(service.url(), &Arc::new(vec![start]), 1, None).await?;
     let sending = load::run(service.url(), &requests, 16, None);
     tokio::pin!(sending);
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
@@ -51,16 +48,25 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         }
     };
     watch(&service, &client, &peak).await?;
-    ensure!(seen.answered == FRAMES, "{} of {FRAMES} frames were accepted, {} refused", seen.answered, seen.refused);
+    ensure!(seen.answered == FRAMES, "{} of {FRAMES} uploads were accepted, {} refused", seen.answered, seen.refused);
     let (resident, waiting) = *peak.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let payload = bytes as f64 / f64::from(1 << 20);
-    report.figure("frames accepted per second", vec![seen.answered as f64 / seen.elapsed.as_secs_f64()]);
-    report.figure("most frames waiting at once", vec![waiting]);
+    report.figure("uploads accepted per second", vec![seen.answered as f64 / seen.elapsed.as_secs_f64()]);
+    report.figure("most uploads waiting at once", vec![waiting]);
     // Held against what really waited at once, not against all that was sent.
     let payload = report.figure("bytes of those: MiB", vec![payload * waiting / FRAMES as f64]);
     let growth = report.figure("highest resident minus idle: MiB", vec![resident - idle]);
-    report.goal("growth under the waiting frames' own bytes", growth, growth < payload);
+    report.goal("growth under the waiting uploads' own bytes", growth, growth < payload);
     Ok(report)
+}
+
+/// A form with one picture.
+fn upload(picture: &[u8]) -> Vec<u8> {
+    let head = "Content-Disposition: form-data; name=\"image\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg";
+    let mut form = format!("--{BOUNDARY}\r\n{head}\r\n\r\n").into_bytes();
+    form.extend_from_slice(picture);
+    form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    form
 }
 
 async fn watch(service: &Service, client: &reqwest::Client, peak: &std::sync::Mutex<(f64, f64)>) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 pub mod frames;
 pub mod memory;
+pub mod storm;
 pub mod text;
 
 use std::path::PathBuf;

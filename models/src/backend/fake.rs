@@ -13,7 +13,7 @@
 //! The last four work for text embedders too. **Text embedders** add up one pseudo-random vector per word (lower case,
 //! without punctuation), so texts that share words are near each other and the order of words does not matter.
 //! **Image classifiers** look at the top-left pixel `(r, g, b)`: label `r % labels` scores `g / 255`, the others share
-//! the rest.
+//! the rest, and it takes `b` milliseconds longer.
 
 use std::time::Duration;
 
@@ -71,6 +71,7 @@ impl FakeBackend {
         let score = byte(pixels.get(1)) as f32 / 255.0;
         let mut values = vec![(1.0 - score) / (labels.max(2) - 1) as f32; labels];
         values[byte(pixels.first()) % labels] = score;
+        sleep(byte(pixels.get(2)) as u64);
         Answer { id, values, spans: Vec::new() }
     }
 }
@@ -90,6 +91,9 @@ impl Backend for FakeBackend {
 
 #[expect(clippy::disallowed_methods, reason = "a slow model is what this marker stands for")]
 fn sleep(milliseconds: u64) {
+    if milliseconds == 0 {
+        return;
+    }
     std::thread::sleep(Duration::from_millis(milliseconds.min(60_000)));
 }
 

@@ -18,12 +18,21 @@ use crate::error::PipelineError;
 
 /// [`decode`] on the computing pool. Nothing is decoded when the caller has left meanwhile.
 pub async fn decode_on_pool(bytes: Bytes, limits: Limits) -> Result<Pixels, PipelineError> {
+    decode_on_pool_and(bytes, limits, |pixels| pixels).await
+}
+
+/// [`decode_on_pool`], and what `and` makes of the pixels, there as well.
+pub(crate) async fn decode_on_pool_and<T: Send + 'static>(
+    bytes: Bytes,
+    limits: Limits,
+    and: impl FnOnce(Pixels) -> T + Send + 'static,
+) -> Result<T, PipelineError> {
     let (answer, wait) = tokio::sync::oneshot::channel();
     rayon::spawn(move || {
         if answer.is_closed() {
             return;
         }
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes, &limits)));
+        let decoded = catch_unwind(AssertUnwindSafe(|| decode(&bytes, &limits).map(and)));
         let decoded = decoded.unwrap_or_else(|_| {
             Err(PipelineError::invalid("picture_corrupt", "the picture breaks its decoder; encode it anew"))
         });

@@ -52,7 +52,8 @@ impl Pipeline {
             .increment(1);
         let verdict = unjudged(fallback, action, policy.version().to_owned());
         let watch = Stopwatch::start(self.clock.now() - envelope.received_at);
-        let work = Work { envelope, content: &item.content, lane, mode, policy, watch };
+        let (reused, next_frame_ms) = (false, None);
+        let work = Work { envelope, content: &item.content, lane, mode, policy, watch, reused, next_frame_ms };
         let evaluation = evaluation(&verdict);
         let record = self.decide(&work, Vec::new(), verdict, &evaluation);
         debug_assert!(record.participant.is_none(), "what nobody saw changes nobody's standing");

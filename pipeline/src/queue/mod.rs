@@ -14,7 +14,7 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
-mod fresh;
+pub(crate) mod fresh;
 mod lanes;
 pub mod memory;
 mod notice;

@@ -101,6 +101,8 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         actions: vec![],
         decided_at: noon(),
         timings: Timings::default(),
+        reused: false,
+        next_frame_ms: None,
     };
     OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks: vec![] }
 }

@@ -197,6 +197,9 @@ pub struct ParticipantState {
     /// Frames judged.
     #[serde(default)]
     pub frames: u64,
+    /// How much there is to fear, 0..=1: the last frames' scores, fading (`sampling::risk`).
+    #[serde(default)]
+    pub risk: f32,
 }
 
 impl ParticipantState {

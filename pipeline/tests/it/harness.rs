@@ -41,6 +41,7 @@ pub(crate) struct Harness {
     pub(crate) policies: Arc<PolicySet>,
     pub(crate) clock: Clock,
     engine: Engine,
+    config: PipelineConfig,
     _folder: tempfile::TempDir,
 }
 
@@ -60,7 +61,12 @@ fn write_models(root: &Path) {
 }
 
 impl Harness {
+    /// Without reuse of frames' scores: the fake models tell colours apart that nobody sees.
     pub(crate) async fn new() -> Self {
+        Self::with(PipelineConfig { frame_reuse_bits: 0, ..PipelineConfig::default() }).await
+    }
+
+    pub(crate) async fn with(pipeline_config: PipelineConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
         write_models(&models);
@@ -72,13 +78,13 @@ impl Harness {
         let index =
             pipeline::index::connect(&format!("edge:{}", folder.path().join("index").display()), 32).await.unwrap();
         let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::fixed(start_of_time()));
-        let pipeline = wire(&engine, &policies, &store, &index, &clock);
-        Self { pipeline, store, index, policies, clock, engine, _folder: folder }
+        let pipeline = wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone());
+        Self { pipeline, store, index, policies, clock, engine, config: pipeline_config, _folder: folder }
     }
 
     /// The same service after a restart: memory is gone, the store is not.
     pub(crate) fn restart(&mut self) {
-        self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock);
+        self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock, self.config.clone());
     }
 
     pub(crate) fn set_policy(&self, text: &str) {
@@ -109,10 +115,12 @@ fn wire(
     store: &Arc<dyn Store>,
     index: &Arc<dyn VectorIndex>,
     clock: &Clock,
+    config: PipelineConfig,
 ) -> Pipeline {
     let hooks = vec![WebhookInterest { name: "actions".into(), kinds: vec!["moderation.action".into()] }];
     let (store, index) = (Arc::clone(store), Arc::clone(index));
-    Pipeline::new(engine.clone(), Arc::clone(policies), store, index, clock.clone(), PipelineConfig::default(), hooks)
+    Pipeline::new(engine.clone(), Arc::clone(policies), store, index, clock.clone(), config, hooks)
+        .with_live_max_age(std::time::Duration::from_secs(2))
 }
 
 fn envelope(kind: ItemKind, at: DateTime<Utc>) -> Envelope {
