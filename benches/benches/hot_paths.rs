@@ -15,6 +15,7 @@ use pipeline::{
     stream::{
         call::{ParticipantState, Standing},
         ladder::{Ladder, Step},
+        likeness::Likeness,
     },
 };
 
@@ -65,6 +66,7 @@ fn pictures(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("picture 640x480");
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode JPEG", |bencher| bencher.iter(|| decode(black_box(&frames[0]), &limits)));
+    group.bench_function("likeness", |bencher| bencher.iter(|| Likeness::of(black_box(&pixels))));
     group.bench_function("resize to a 224 tensor", |bencher| {
         bencher.iter(|| Pixels::to_tensor(black_box(&pixels), 224));
     });

@@ -12,7 +12,11 @@ use std::{
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
-use pipeline::servers::{Kind, Server};
+use pipeline::{
+    decode::{Limits, decode},
+    servers::{Kind, Server},
+    stream::likeness::Likeness,
+};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Setting;
@@ -49,6 +53,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     report.figure("participants, each at 5 frames/s", vec![PARTICIPANTS as f64]);
     report.figure("seconds", vec![length.as_secs_f64()]);
     report.figure("mean KiB per frame", vec![bytes as f64 / (PARTICIPANTS * FRAMES) as f64 / 1024.0]);
+    report.figure("comparing a frame with the last one costs: ms", vec![look(&frames[0][0])?]);
     for case in [
         Case { name: "embedded, reuse off", reuse_bits: "0", broker: false },
         Case { name: "embedded, reuse on", reuse_bits: "2", broker: false },
@@ -57,6 +62,17 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         storm(setting, &case, &frames, length, &mut report).await.with_context(|| case.name)?;
     }
     Ok(report)
+}
+
+/// Milliseconds that a frame costs more where scores are reused.
+fn look(jpeg: &[u8]) -> anyhow::Result<f64> {
+    const TIMES: u32 = 200;
+    let pixels = decode(jpeg, &Limits { bytes: jpeg.len(), pixels: 1 << 20 })?;
+    let begin = std::time::Instant::now();
+    for _ in 0..TIMES {
+        std::hint::black_box(Likeness::of(std::hint::black_box(&pixels)));
+    }
+    Ok(begin.elapsed().as_secs_f64() * 1e3 / f64::from(TIMES))
 }
 
 async fn storm(
