@@ -53,6 +53,8 @@ enum Scenario {
     Memory,
     /// 200 participants at 5 frames per second on one core: fairness, age, memory. Only when named.
     Storm,
+    /// The same over a private RabbitMQ. Only when named.
+    StormRabbitmq,
 }
 
 #[tokio::main]
@@ -93,7 +95,10 @@ async fn main() -> anyhow::Result<()> {
         finish(&scenario::frames::run(&setting).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Storm) {
-        finish(&scenario::storm::run(&setting).await?)?;
+        finish(&scenario::storm::embedded(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::StormRabbitmq) {
+        finish(&scenario::storm::rabbitmq(&setting).await?)?;
     }
     if wanted(Scenario::Memory) {
         finish(&scenario::memory::run(&setting).await?)?;

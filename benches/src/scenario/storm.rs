@@ -44,9 +44,22 @@ struct Case {
     broker: bool,
 }
 
-/// Over the embedded queue with and without reuse of scores, and over RabbitMQ.
-pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
-    let mut report = Report::new("storm");
+/// Over the embedded queue, with and without reuse of scores.
+pub async fn embedded(setting: &Setting) -> anyhow::Result<Report> {
+    let cases = [
+        Case { name: "reuse off", reuse_bits: "0", broker: false },
+        Case { name: "reuse on", reuse_bits: "2", broker: false },
+    ];
+    run(setting, "storm", &cases).await
+}
+
+/// Over a private RabbitMQ.
+pub async fn rabbitmq(setting: &Setting) -> anyhow::Result<Report> {
+    run(setting, "storm-rabbitmq", &[Case { name: "RabbitMQ, reuse off", reuse_bits: "0", broker: true }]).await
+}
+
+async fn run(setting: &Setting, name: &str, cases: &[Case]) -> anyhow::Result<Report> {
+    let mut report = Report::new(name);
     let length = Duration::from_secs(setting.seconds.max(30));
     let frames = Arc::new(workload::cameras(&setting.datasets.join("photos"), PARTICIPANTS, FRAMES, STILL)?);
     let bytes: usize = frames.iter().flatten().map(Vec::len).sum();
@@ -54,12 +67,8 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     report.figure("seconds", vec![length.as_secs_f64()]);
     report.figure("mean KiB per frame", vec![bytes as f64 / (PARTICIPANTS * FRAMES) as f64 / 1024.0]);
     report.figure("comparing a frame with the last one costs: ms", vec![look(&frames[0][0])?]);
-    for case in [
-        Case { name: "embedded, reuse off", reuse_bits: "0", broker: false },
-        Case { name: "embedded, reuse on", reuse_bits: "2", broker: false },
-        Case { name: "RabbitMQ, reuse off", reuse_bits: "0", broker: true },
-    ] {
-        storm(setting, &case, &frames, length, &mut report).await.with_context(|| case.name)?;
+    for case in cases {
+        storm(setting, case, &frames, length, &mut report).await.with_context(|| case.name)?;
     }
     Ok(report)
 }
