@@ -84,6 +84,8 @@ async fn f1_frames_below_the_threshold_are_no_violations() {
             (&json!("frame"), &json!("call-1"), &json!(flagged)),
             "{r} {g}: {item:#}"
         );
+        let pause = item["next_frame_ms"].as_u64().unwrap();
+        assert!(if flagged { pause == 200 } else { (200..=1000).contains(&pause) }, "{item:#}");
     }
 }
 
