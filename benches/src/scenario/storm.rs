@@ -95,7 +95,8 @@ async fn storm(
         true => Some(tokio::task::spawn_blocking(|| Server::start(Kind::Rabbitmq)).await??),
         false => None,
     };
-    let mut environment = vec![("CHAPERONE_PIPELINE__FRAME_REUSE_BITS", case.reuse_bits)];
+    let mut environment =
+        vec![("CHAPERONE_PIPELINE__FRAME_REUSE_BITS", case.reuse_bits), ("CHAPERONE_PIPELINE__TEXT_MODELS", "[]")];
     environment.extend(broker.as_ref().map(|broker| ("CHAPERONE_QUEUE__URL", broker.url())));
     // One core for the service; the others are the platform's.
     let setup = Setup { binary: &setting.binary, models: &MODELS, core: Some(0), environment: &environment };
