@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::PipelineError;
+
 /// Where accepted items wait. Section `[queue]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -58,6 +60,18 @@ impl QueueConfig {
     /// Items that may wait, per lane in the order of `Lane::ALL`.
     pub fn capacity(&self) -> [usize; 3] {
         [self.interactive_capacity, self.live_capacity, self.bulk_capacity]
+    }
+
+    /// Can messages of one item each fill `permits`? Only a broker limits that. Errors: `Invalid` with `queue_prefetch`.
+    pub fn check_prefetch(&self, permits: usize) -> Result<(), PipelineError> {
+        if self.url.starts_with("amqp") && usize::from(self.prefetch) < permits {
+            let message = format!(
+                "queue.prefetch is {}, below workers.permits, which is {permits}: set queue.prefetch to {permits} or more",
+                self.prefetch
+            );
+            return Err(PipelineError::invalid("queue_prefetch", message));
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use std::{
 use models::Lane;
 use pipeline::{PipelineError, item::Item, process::Processed, queue::Queue};
 use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tracing::Instrument;
 
 use crate::{
     handle::{Decision, Terms, handle},
@@ -86,6 +87,7 @@ where
             let (process, terms, counts) = (self.process.clone(), self.terms.clone(), self.counts.clone());
             tasks.spawn(async move {
                 let (item, lane, attempt) = (delivery.item().clone(), delivery.lane(), delivery.attempt());
+                let trace = delivery.trace().map(str::to_owned);
                 let in_flight = metrics::gauge!("chaperone_items_in_flight");
                 in_flight.increment(1.0);
                 // The call itself belongs to the work: a panic in it must be caught as well.
@@ -93,7 +95,9 @@ where
                     let (process, item) = (process.clone(), item.clone());
                     Box::pin(async move { process(item, lane, attempt).await })
                 };
-                counts.count(handle(delivery, work, &terms).await);
+                // The publisher's trace goes on here.
+                let span = tracing::info_span!("item", item.id = %item.envelope.id, traceparent = trace);
+                counts.count(handle(delivery, work, &terms).instrument(span).await);
                 in_flight.decrement(1.0);
                 drop((frame, permit));
             });

@@ -139,6 +139,15 @@ impl Queue for Feed {
     async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         Ok(vec![])
     }
+    async fn dead_letter(&self, _: ItemId) -> Result<Option<(DeadLetter, Item)>, PipelineError> {
+        Ok(None)
+    }
+    async fn replay(&self, _: Vec<ItemId>) -> Result<usize, PipelineError> {
+        Ok(0)
+    }
+    async fn discard(&self, _: Vec<ItemId>) -> Result<usize, PipelineError> {
+        Ok(0)
+    }
     fn has_bus(&self) -> bool {
         false
     }

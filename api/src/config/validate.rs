@@ -116,6 +116,9 @@ impl Config {
         for (key, _) in positive.iter().filter(|(_, value)| *value == 0) {
             problems.push(format!("{key} is 0: it must be at least 1"));
         }
+        if let Err(error) = queue.check_prefetch(self.workers.permits) {
+            problems.push(error.to_string());
+        }
         for (key, bytes) in [
             ("pipeline.max_text_bytes", pipeline.max_text_bytes),
             ("pipeline.max_picture_bytes", pipeline.max_picture_bytes),
@@ -238,6 +241,7 @@ mod tests {
             (|c| c.workers.permits = 0, "workers.permits is 0"),
             (|c| c.workers.max_attempts = 0, "workers.max_attempts is 0"),
             (|c| c.queue.live_capacity = 0, "queue.live_capacity is 0"),
+            (|c| (c.queue.url, c.queue.prefetch) = ("amqp://h".into(), 127), "queue.prefetch is 127"),
             (|c| c.server.max_body_bytes = 1000, "server.max_body_bytes (1000)"),
             (|c| c.queue.url = "kafka://h".into(), "queue.url `kafka://h`"),
             (|c| c.store.url = "mysql://u:hush@h".into(), "store.url `mysql://u:********@h"),

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use models::Lane;
 use pipeline::{
     PipelineError,
-    item::Item,
+    item::{Item, ItemId},
     queue::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue},
     store::Event,
 };
@@ -38,6 +38,18 @@ impl Queue for Gone {
     }
 
     async fn dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, PipelineError> {
+        Err(gone())
+    }
+
+    async fn dead_letter(&self, _: ItemId) -> Result<Option<(DeadLetter, Item)>, PipelineError> {
+        Err(gone())
+    }
+
+    async fn replay(&self, _: Vec<ItemId>) -> Result<usize, PipelineError> {
+        Err(gone())
+    }
+
+    async fn discard(&self, _: Vec<ItemId>) -> Result<usize, PipelineError> {
         Err(gone())
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{Delivery, Queue};
 use crate::{
     error::PipelineError,
-    item::{Item, ItemId},
+    item::{Item, ItemId, ItemKind},
     store::contract::text,
 };
 
@@ -17,6 +17,15 @@ use crate::{
 #[async_trait::async_trait]
 pub(crate) trait Place: Send + Sync {
     async fn open(&self, capacity: usize) -> Arc<dyn Queue>;
+
+    /// What waits is kept by a server that many processes share. It cannot know which ids wait, it counts its messages a
+    /// little late, and a restart of this process is nothing to it: the cases that differ say how.
+    fn is_broker(&self) -> bool {
+        false
+    }
+
+    /// Called when a case has passed.
+    async fn leave(&self) {}
 }
 
 /// Makes one test of each case of the suite.
@@ -25,7 +34,7 @@ macro_rules! queue_contract {
         $crate::queue::contract::queue_contract!($place;
             i7_an_item_is_delivered_until_it_is_acked, i7_a_dropped_delivery_comes_back_one_attempt_older,
             i7_what_was_not_settled_waits_after_a_restart, a_retried_item_comes_back_after_its_wait,
-            a_dead_letter_is_listed_with_its_reason, lanes_are_served_by_urgency_and_no_lane_starves,
+            a_dead_letter_is_listed_with_its_reason, dead_letters_are_shown_replayed_and_discarded, lanes_are_served_by_urgency_and_no_lane_starves,
             a_full_lane_refuses_the_whole_call, an_id_that_waits_is_accepted_without_effect,
             after_close_nothing_is_handed_out_and_settling_works, many_publishers_and_receivers_lose_nothing,
             depth_counts_what_waits_and_what_is_in_flight);
@@ -33,7 +42,9 @@ macro_rules! queue_contract {
     ($place:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
         async fn $name() {
-            $crate::queue::contract::$name(&$place().await).await;
+            let place = $place().await;
+            $crate::queue::contract::$name(&place).await;
+            $crate::queue::contract::Place::leave(&place).await;
         })+
     };
 }
@@ -102,11 +113,24 @@ pub(crate) async fn i7_what_was_not_settled_waits_after_a_restart(place: &impl P
         queue.publish(items.clone(), Lane::Interactive).await.unwrap();
         let (acked, retried, held) = (next(&queue).await, next(&queue).await, next(&queue).await);
         acked.ack().await.unwrap();
-        retried.retry(Duration::from_secs(3600)).await.unwrap();
+        // A wait in a broker goes on while this process is away; in the journal it ends with the process.
+        let wait = if place.is_broker() { Duration::from_millis(200) } else { Duration::from_secs(3600) };
+        retried.retry(wait).await.unwrap();
         queue.close().await;
         std::mem::forget(held);
     }
     let queue = place.open(10).await;
+    if place.is_broker() {
+        // The waits go on, and a batch of which something was lost comes back whole: the worker's seen-before check ends that.
+        let mut missing: BTreeSet<ItemId> = ids(&items[1..]).into_iter().collect();
+        while !missing.is_empty() {
+            let delivery = next(&queue).await;
+            assert!((1..=4).contains(&delivery.attempt()), "{delivery:?}");
+            missing.remove(&id(&delivery));
+            delivery.ack().await.unwrap();
+        }
+        return;
+    }
     let mut found = Vec::new();
     for _ in 0..3 {
         let delivery = next(&queue).await;
@@ -144,6 +168,40 @@ pub(crate) async fn a_dead_letter_is_listed_with_its_reason(place: &impl Place) 
     nothing_waits(&again).await;
 }
 
+pub(crate) async fn dead_letters_are_shown_replayed_and_discarded(place: &impl Place) {
+    let queue = place.open(10).await;
+    let items = texts(4);
+    queue.publish(items.clone(), Lane::Bulk).await.unwrap();
+    for n in 0..4 {
+        let delivery = next(&queue).await;
+        if n == 1 { delivery.ack().await.unwrap() } else { delivery.dead_letter(&format!("reason_{n}")).await.unwrap() }
+    }
+    let dead = queue.dead_letters(10).await.unwrap();
+    let listed: Vec<_> = dead.iter().map(|letter| (letter.id, letter.reason.as_str())).collect();
+    let expected: Vec<_> =
+        [0, 2, 3].map(|n| (items[n].envelope.id, ["reason_0", "", "reason_2", "reason_3"][n])).into();
+    assert_eq!(listed, expected, "oldest first");
+    let first = &dead[0];
+    assert_eq!((first.tenant.as_str(), first.kind, first.lane), ("a", ItemKind::Text, Lane::Bulk));
+    assert_eq!((first.attempts, first.bytes as usize), (1, items[0].content.len()));
+    assert_eq!(queue.dead_letters(2).await.unwrap(), dead[..2], "listing changes nothing");
+
+    let shown = queue.dead_letter(items[2].envelope.id).await.unwrap().expect("there");
+    assert_eq!(shown, (dead[1].clone(), items[2].clone()));
+    assert!(queue.dead_letter(items[1].envelope.id).await.unwrap().is_none(), "acked");
+
+    let unknown = ItemId::new();
+    assert_eq!(queue.replay(vec![items[2].envelope.id, items[1].envelope.id, unknown]).await.unwrap(), 1);
+    let again = next(&queue).await;
+    assert_eq!((&**again.item(), again.lane(), again.attempt()), (&items[2], Lane::Bulk, 1), "as if never tried");
+    again.ack().await.unwrap();
+    assert_eq!(queue.discard(vec![items[0].envelope.id, unknown]).await.unwrap(), 1);
+    let left: Vec<_> = queue.dead_letters(10).await.unwrap().iter().map(|letter| letter.id).collect();
+    assert_eq!(left, [items[3].envelope.id]);
+    assert_eq!(queue.discard(vec![]).await.unwrap(), 0);
+    nothing_waits(&queue).await;
+}
+
 pub(crate) async fn lanes_are_served_by_urgency_and_no_lane_starves(place: &impl Place) {
     let queue = place.open(100).await;
     for lane in [Lane::Bulk, Lane::Live, Lane::Interactive] {
@@ -151,7 +209,8 @@ pub(crate) async fn lanes_are_served_by_urgency_and_no_lane_starves(place: &impl
     }
     let mut served = [0; 3];
     let first = next(&queue).await;
-    assert_eq!(first.lane(), Lane::Interactive, "the most urgent goes first");
+    // From a broker they arrive one after another.
+    assert!(place.is_broker() || first.lane() == Lane::Interactive, "the most urgent goes first");
     served[first.lane().index()] += 1;
     first.ack().await.unwrap();
     for _ in 1..52 {
@@ -163,6 +222,10 @@ pub(crate) async fn lanes_are_served_by_urgency_and_no_lane_starves(place: &impl
 }
 
 pub(crate) async fn a_full_lane_refuses_the_whole_call(place: &impl Place) {
+    if place.is_broker() {
+        // It refuses message by message and a little late: `rabbitmq/tests` has its own case.
+        return;
+    }
     let queue = place.open(5).await;
     queue.publish(texts(3), Lane::Live).await.unwrap();
     let refused = queue.publish(texts(3), Lane::Live).await;
@@ -174,6 +237,10 @@ pub(crate) async fn a_full_lane_refuses_the_whole_call(place: &impl Place) {
 }
 
 pub(crate) async fn an_id_that_waits_is_accepted_without_effect(place: &impl Place) {
+    if place.is_broker() {
+        // It delivers it again, and the worker sees that it was judged: `rabbitmq/tests` has its own case.
+        return;
+    }
     let queue = place.open(4).await;
     let items = texts(3);
     queue.publish(items.clone(), Lane::Live).await.unwrap();
@@ -219,6 +286,7 @@ pub(crate) async fn after_close_nothing_is_handed_out_and_settling_works(place: 
 
 pub(crate) async fn many_publishers_and_receivers_lose_nothing(place: &impl Place) {
     let queue = place.open(10_000).await;
+    let patience = Duration::from_millis(if place.is_broker() { 3_000 } else { 500 });
     let publishers = (0..8).map(|n| {
         let queue = Arc::clone(&queue);
         tokio::spawn(async move {
@@ -235,7 +303,7 @@ pub(crate) async fn many_publishers_and_receivers_lose_nothing(place: &impl Plac
         let queue = Arc::clone(&queue);
         tokio::spawn(async move {
             let (mut acked, mut dropped) = (Vec::new(), 0);
-            while let Ok(Some(delivery)) = timeout(Duration::from_millis(500), queue.receive()).await {
+            while let Ok(Some(delivery)) = timeout(patience, queue.receive()).await {
                 // Now and then a worker fails.
                 if delivery.attempt() == 1 && (acked.len() + n) % 7 == 0 && dropped < 10 {
                     dropped += 1;
@@ -265,10 +333,19 @@ pub(crate) async fn depth_counts_what_waits_and_what_is_in_flight(place: &impl P
         assert!(depth.iter().all(|depth| depth.capacity == 10));
         (depth[1].waiting, depth[1].in_flight)
     };
-    assert_eq!(count().await, (2, 1));
+    // A broker's counts follow a little later.
+    let becomes = async |expected| {
+        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        while place.is_broker() && count().await != expected && std::time::Instant::now() < patience {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(count().await, expected);
+    };
+    becomes((2, 1)).await;
     held.retry(Duration::from_secs(3600)).await.unwrap();
-    assert_eq!(count().await, (3, 0), "what waits for its time waits");
+    // What waits for its time waits.
+    becomes((3, 0)).await;
     drop(next(&queue).await);
-    assert_eq!(count().await, (3, 0));
+    becomes((3, 0)).await;
     queue.health().await.unwrap();
 }

@@ -20,7 +20,7 @@ use crate::item::ItemId;
 
 /// A newer frame displaces one only that has waited at least this long: frames that come together to a worker with free
 /// hands are all judged. Well under the pause between two frames of a camera, so that an overload is seen at once.
-const GRACE: Duration = Duration::from_millis(100);
+pub(super) const GRACE: Duration = Duration::from_millis(100);
 
 /// A point in time as this module sees it: since some start.
 type Instant = Duration;

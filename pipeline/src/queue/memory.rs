@@ -244,6 +244,19 @@ impl Shared {
         Ok(())
     }
 
+    /// Lets items wait again that were given up. An operator wants them judged: frames among them are not too old.
+    async fn revive(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError> {
+        let revived = self.store.journal_revive(ids).await?;
+        {
+            let (mut state, now) = (self.state(), self.now());
+            for (id, lane, bytes) in &revived {
+                state.lanes.restore(Entry { id: *id, bytes: *bytes, frame: None }, *lane, 0, now);
+            }
+        }
+        self.wake.notify_waiters();
+        Ok(revived.len())
+    }
+
     /// Reads an item that was taken, and the next ones with it.
     async fn load(&self, next: Next, mut ids: Vec<ItemId>) -> Result<Option<Item>, PipelineError> {
         ids.push(next.id);
@@ -343,6 +356,24 @@ impl Queue for MemoryQueue {
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError> {
         self.shared.store.journal_dead(limit).await
+    }
+
+    async fn dead_letter(&self, id: ItemId) -> Result<Option<(DeadLetter, Item)>, PipelineError> {
+        let found = self.shared.store.journal_dead_item(id).await?;
+        Ok(found.map(|(letter, item, _)| (letter, item)))
+    }
+
+    async fn replay(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError> {
+        // In a task of its own: a caller that leaves must not leave a revived item behind that nobody delivers.
+        let shared = Arc::clone(&self.shared);
+        let replayed = tokio::spawn(async move { shared.revive(ids).await }).await;
+        replayed.unwrap_or_else(|error| {
+            Err(PipelineError::Internal { part: "queue", message: format!("replaying was cut off: {error}") })
+        })
+    }
+
+    async fn discard(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError> {
+        self.shared.store.journal_discard(ids).await
     }
 
     fn has_bus(&self) -> bool {

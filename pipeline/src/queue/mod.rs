@@ -18,6 +18,7 @@ pub(crate) mod fresh;
 mod lanes;
 pub mod memory;
 mod notice;
+pub mod rabbitmq;
 mod shares;
 
 pub use notice::{NoticeDelivery, SettleNotice};
@@ -90,6 +91,15 @@ pub trait Queue: Send + Sync {
     /// Items given up, oldest first, at most `limit`.
     async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, PipelineError>;
 
+    /// One item given up, with its content. `None`: no such.
+    async fn dead_letter(&self, id: ItemId) -> Result<Option<(DeadLetter, Item)>, PipelineError>;
+
+    /// Items given up wait again, as if never tried. Answers how many; other ids are left alone.
+    async fn replay(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError>;
+
+    /// Forgets items given up. Answers how many; other ids are left alone.
+    async fn discard(&self, ids: Vec<ItemId>) -> Result<usize, PipelineError>;
+
     /// Does [`Queue::announce`] reach anybody? `false`: there is no bus, and nobody needs to relay events to it.
     fn has_bus(&self) -> bool;
 
@@ -125,6 +135,7 @@ pub struct Delivery {
     item: Arc<Item>,
     lane: Lane,
     attempt: u32,
+    trace: Option<String>,
     settle: Option<Arc<dyn Settle>>,
 }
 
@@ -136,8 +147,20 @@ impl std::fmt::Debug for Delivery {
 
 impl Delivery {
     /// Made by queue implementations. `attempt` counts from 1.
-    pub fn new(item: Item, lane: Lane, attempt: u32, settle: Arc<dyn Settle>) -> Self {
-        Self { item: Arc::new(item), lane, attempt, settle: Some(settle) }
+    pub fn new(item: impl Into<Arc<Item>>, lane: Lane, attempt: u32, settle: Arc<dyn Settle>) -> Self {
+        Self { item: item.into(), lane, attempt, trace: None, settle: Some(settle) }
+    }
+
+    /// Adds the publisher's W3C trace context (`traceparent`), for the span of the work.
+    #[must_use]
+    pub fn with_trace(mut self, trace: Option<String>) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// The publisher's W3C trace context, when it sent one.
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
     }
 
     /// The item.
@@ -201,9 +224,12 @@ pub async fn connect(
     store: Arc<dyn Store>,
     clock: Clock,
 ) -> Result<Arc<dyn Queue>, PipelineError> {
-    let url = &config.url;
-    match url.split(':').next() {
+    match config.url.split(':').next() {
         Some("memory") => Ok(Arc::new(memory::MemoryQueue::open(config, store, clock).await?)),
-        _ => Err(PipelineError::invalid("queue_url", format!("queue.url `{url}` is not known: use `memory:`"))),
+        Some("amqp" | "amqps") => Ok(Arc::new(rabbitmq::RabbitmqQueue::open(config, lanes, clock).await?)),
+        // The URL may hold a password: it is not repeated.
+        _ => {
+            Err(PipelineError::invalid("queue_url", "queue.url is not known: use `memory:`, `amqp://…` or `amqps://…`"))
+        }
     }
 }

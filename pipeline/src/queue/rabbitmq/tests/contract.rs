@@ -1,0 +1,3 @@
+use super::broker::corner;
+
+crate::queue::contract::queue_contract!(corner);
