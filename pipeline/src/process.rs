@@ -54,7 +54,7 @@ pub use crate::{profile::ProfileDraft, record::WebhookInterest};
 
 /// Participants whose state is kept in memory; others are read from the store.
 const PARTICIPANTS_IN_MEMORY: usize = 50_000;
-/// Tries of a frame while other processes change the same participant's state.
+/// Tries of a change while other processes change the same participant's state, or the same call.
 const STALE_TRIES: usize = 5;
 /// Authors and profiles that may be at work at the same time before idle ones are forgotten.
 const TURNS_IN_MEMORY: usize = 10_000;
@@ -309,7 +309,7 @@ impl Pipeline {
             }
             metrics::counter!("chaperone_participant_stale_total").increment(1);
         }
-        Err(contended())
+        Err(contended("a participant's state"))
     }
 
     /// One try of a frame on the participant's state as it is `known`, with its version. Answers the state to remember;
@@ -436,7 +436,7 @@ impl Pipeline {
 
     /// Writes everything in one transaction, or nothing at all.
     async fn commit(&self, work: Work<'_>, record: OutcomeRecord) -> Result<Processed, PipelineError> {
-        self.try_commit(&work, record).await?.ok_or_else(contended)
+        self.try_commit(&work, record).await?.ok_or_else(|| contended("a participant's state"))
     }
 
     /// As `commit`; `None` when the participant's state is no longer the one that was read.
@@ -472,9 +472,9 @@ impl Pipeline {
     }
 }
 
-/// Other processes change the same participant's state all the time: later it will be calmer.
-fn contended() -> PipelineError {
-    let message = "a participant's state changed during every try to write it".to_owned();
+/// Other processes change the same thing all the time: later it will be calmer.
+fn contended(what: &str) -> PipelineError {
+    let message = format!("{what} was changed by others during every try to write it");
     PipelineError::Unavailable { part: "store", message }
 }
 

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Pipeline;
+use super::{Pipeline, STALE_TRIES, contended};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, TenantId, check_name},
     record::interested,
-    store::Event,
+    store::{Event, Recorded},
     stream::call::{Call, CallChange, changes},
 };
 
@@ -93,15 +93,21 @@ impl Pipeline {
         // Changes from this process take turns.
         let _turn = self.calls.hold((tenant.clone(), id.clone())).await;
         let at = at.unwrap_or_else(|| self.clock.now());
-        let before = self.store.load_call(tenant, id).await?;
-        let call = step(before.clone(), at)?;
-        let changes = changes(before.as_ref(), &call);
-        if before.as_ref() != Some(&call) {
+        for _ in 0..STALE_TRIES {
+            let before = self.store.load_call(tenant, id).await?;
+            let call = step(before.clone(), at)?;
+            let changes = changes(before.as_ref(), &call);
+            if before.as_ref() == Some(&call) {
+                return Ok(ChangedCall { call, changes });
+            }
             let events: Vec<Event> = changes.iter().map(|change| event(change, tenant, id, at)).collect();
             let webhooks = interested(&events, &self.webhooks);
-            self.store.put_call(tenant, &call, events, webhooks).await?;
+            // Another process may have changed it meanwhile.
+            if self.store.put_call(tenant, &call, before.as_ref(), events, webhooks).await? != Recorded::Stale {
+                return Ok(ChangedCall { call, changes });
+            }
         }
-        Ok(ChangedCall { call, changes })
+        Err(contended("a call"))
     }
 }
 

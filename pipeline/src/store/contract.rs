@@ -30,7 +30,7 @@ macro_rules! store_contract {
             f2_participant_state_is_committed_with_its_outcome, p1_flagged_outcomes_leave_events_and_deliveries,
             events_rise_in_commit_order, twenty_writers_lose_nothing, profiles_count_versions_and_page,
             old_rows_expire, health_is_good, i7_dead_letters_are_shown_revived_and_discarded,
-            i7_a_stale_participant_writes_nothing, twenty_claimants_get_each_delivery_once,
+            i7_a_stale_participant_writes_nothing, f3_twenty_changes_of_a_call_lose_none, twenty_claimants_get_each_delivery_once,
             a_claim_that_is_not_settled_comes_back, one_holder_at_a_time_has_a_duty, a_relay_never_goes_back,
             i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, any_text_is_kept_as_it_is);
     };
@@ -207,7 +207,7 @@ pub(crate) async fn tenants_see_only_their_own_rows(store: &Shared) {
     let waiting = text("a", "waits");
     store.record_outcome(mine).await.unwrap();
     store.journal_append(vec![(waiting.clone(), Lane::Bulk)]).await.unwrap();
-    store.put_call(&"a".into(), &call("c", 0), vec![], vec![]).await.unwrap();
+    store.put_call(&"a".into(), &call("c", 0), None, vec![], vec![]).await.unwrap();
     store.put_profile(&profile("a", "p", "x")).await.unwrap();
 
     let (a, b) = (TenantId::from("a"), TenantId::from("b"));
@@ -253,11 +253,15 @@ pub(crate) async fn f3_calls_are_kept(store: &Shared) {
     let tenant = TenantId::from("a");
     for second in 0..3 {
         let started = event("a", "call.started", second);
-        store.put_call(&tenant, &call(&format!("c{second}"), second), vec![started], vec![]).await.unwrap();
+        store.put_call(&tenant, &call(&format!("c{second}"), second), None, vec![started], vec![]).await.unwrap();
     }
     let mut ended = call("c1", 1);
     ended.ended_at = Some(noon() + TimeDelta::seconds(9));
-    store.put_call(&tenant, &ended, vec![event("a", "call.ended", 1)], vec![(0, "hook".into())]).await.unwrap();
+    let seen = store.load_call(&tenant, &ended.id).await.unwrap();
+    for (seen, expected) in [(None, Recorded::Stale), (Some(&ended), Recorded::Stale), (seen.as_ref(), Recorded::New)] {
+        let (events, webhooks) = (vec![event("a", "call.ended", 1)], vec![(0, "hook".into())]);
+        assert_eq!(store.put_call(&tenant, &ended, seen, events, webhooks).await.unwrap(), expected);
+    }
     let open = store.open_calls(&tenant, 10).await.unwrap();
     assert_eq!(open.iter().map(|call| call.id.0.as_str()).collect::<Vec<_>>(), ["c2", "c0"], "newest first");
     assert_eq!(store.load_call(&tenant, &CallId::from("c1")).await.unwrap(), Some(ended));
@@ -428,8 +432,8 @@ pub(crate) async fn old_rows_expire(store: &Shared) {
     }
     let mut ended = call("old", 0);
     ended.ended_at = Some(noon());
-    store.put_call(&tenant, &ended, vec![], vec![]).await.unwrap();
-    store.put_call(&tenant, &call("open", 0), vec![], vec![]).await.unwrap();
+    store.put_call(&tenant, &ended, None, vec![], vec![]).await.unwrap();
+    store.put_call(&tenant, &call("open", 0), None, vec![], vec![]).await.unwrap();
     let mut frame = record(envelope("a", ItemKind::Frame), ActionKind::Warn);
     frame.events.clear();
     for name in ["old", "open"] {
@@ -457,7 +461,7 @@ pub(crate) async fn old_rows_expire(store: &Shared) {
     store.expire(later).await.unwrap();
     assert!(store.events_after(None, 0, 9).await.unwrap().is_empty());
     assert_eq!(store.last_sequence().await.unwrap(), last, "numbers do not come back");
-    store.put_call(&tenant, &call("new", 0), vec![event("a", "call.started", 1)], vec![]).await.unwrap();
+    store.put_call(&tenant, &call("new", 0), None, vec![event("a", "call.started", 1)], vec![]).await.unwrap();
     assert_eq!(store.last_sequence().await.unwrap(), last + 1);
 }
 

@@ -39,7 +39,7 @@ pub enum Recorded {
     New,
     /// This item's outcome, or this report, was there before: nothing was written.
     Already,
-    /// The participant's state changed since it was read: nothing was written. Read it again, decide again.
+    /// The participant's state, or the call, changed since it was read: nothing was written. Read it again, decide again.
     Stale,
 }
 
@@ -175,14 +175,16 @@ pub trait Store: Send + Sync {
     ) -> Result<Vec<(DateTime<Utc>, String)>, PipelineError>;
 
     // --- calls -------------------------------------------------------------------------------------------------
-    /// Writes a call as a whole (start, join, leave, end), with the events that tell of it, in one transaction.
+    /// Writes a call as a whole (start, join, leave, end), with the events that tell of it, in one transaction. `seen` is the
+    /// call as it was read before the change, `None` when there was none: [`Recorded::Stale`] when it is another one by now.
     async fn put_call(
         &self,
         tenant: &TenantId,
         call: &Call,
+        seen: Option<&Call>,
         events: Vec<Event>,
         webhooks: Vec<(usize, String)>,
-    ) -> Result<(), PipelineError>;
+    ) -> Result<Recorded, PipelineError>;
     /// One call.
     async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError>;
     /// Calls that have not ended, newest first.

@@ -87,6 +87,11 @@ impl Harness {
         self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock, self.config.clone());
     }
 
+    /// Another process on the same store: it remembers nothing of what this one remembers.
+    pub(crate) fn another_process(&self) -> Pipeline {
+        wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock)
+    }
+
     pub(crate) fn set_policy(&self, text: &str) {
         self.policies.replace_default(Arc::new(Policy::parse("test.toml", text).unwrap()));
     }

@@ -1,9 +1,11 @@
 //! Frames of calls and uploads.
 
+use models::Lane;
 use pipeline::{
     PipelineError,
     action::ActionKind,
     item::{CallId, Item, ItemKind, TenantId},
+    process::Mode,
     stream::call::Call,
 };
 
@@ -19,7 +21,8 @@ async fn load_call(service: &Harness) -> Call {
 }
 
 async fn put_call(service: &Harness, call: &Call) {
-    service.store.put_call(&TENANT.into(), call, Vec::new(), Vec::new()).await.unwrap();
+    let seen = service.store.load_call(&TENANT.into(), &call.id).await.unwrap();
+    service.store.put_call(&TENANT.into(), call, seen.as_ref(), Vec::new(), Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
@@ -60,6 +63,25 @@ async fn f2_frames_at_once_disconnect_once() {
     let actions: Vec<_> = outcomes.into_iter().flat_map(|outcome| outcome.unwrap().outcome.actions).collect();
     let count = |kind| actions.iter().filter(|action| action.kind == kind).count();
     assert_eq!((count(ActionKind::Warn), count(ActionKind::Disconnect)), (2, 1));
+}
+
+/// Frames of one participant belong to one worker, but while a partition moves two may have them.
+#[tokio::test]
+async fn f2_two_processes_count_one_participants_violations_together() {
+    let service = Harness::new().await;
+    let other = service.another_process();
+    let elsewhere = async |second| {
+        let item = frame(PORN, 0.9, service.at(second));
+        let outcome = other.process(&item, Lane::Live, Mode::Record).await.unwrap().outcome;
+        outcome.actions.first().map_or((ActionKind::Allow, 0), |action| (action.kind, action.violations))
+    };
+    assert_eq!(act(&service, &frame(PORN, 0.9, service.at(0))).await, (ActionKind::Warn, 1));
+    assert_eq!(elsewhere(1).await, (ActionKind::Warn, 2));
+    assert_eq!(act(&service, &frame(PORN, 0.9, service.at(2))).await, (ActionKind::Disconnect, 3), "not from memory");
+    assert_eq!(elsewhere(3).await, (ActionKind::Allow, 0));
+    let (state, version) =
+        service.store.load_participant(&TENANT.into(), &"room".into(), &"ann".into()).await.unwrap().unwrap();
+    assert_eq!((state.frames, version), (4, 4));
 }
 
 #[tokio::test]

@@ -174,7 +174,8 @@ impl Running {
     async fn commit(&self, event: Event, names: &[&str]) {
         let call = Call { id: CallId::from("c"), started_at: now(), ended_at: None, participants: vec![] };
         let webhooks = names.iter().map(|name| (0, (*name).to_owned())).collect();
-        self.store.put_call(&TenantId::from("t"), &call, vec![event], webhooks).await.unwrap();
+        let (tenant, seen) = (TenantId::from("t"), self.store.load_call(&TenantId::from("t"), &call.id).await.unwrap());
+        self.store.put_call(&tenant, &call, seen.as_ref(), vec![event], webhooks).await.unwrap();
     }
 
     /// Rows that are not settled, whenever they are due.

@@ -86,6 +86,31 @@ pub(crate) async fn i7_a_stale_participant_writes_nothing(store: &Shared) {
     assert_eq!((state.frames, version), (22, 22));
 }
 
+pub(crate) async fn f3_twenty_changes_of_a_call_lose_none(store: &Shared) {
+    let tasks = (0..20).map(|n| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            let (tenant, id) = (TenantId::from("a"), CallId::from("room"));
+            loop {
+                let seen = store.load_call(&tenant, &id).await.unwrap();
+                let call = match seen.clone() {
+                    Some(call) => call.join(format!("p{n}")[..].into(), noon()).unwrap(),
+                    None => Call::start(id.clone(), noon(), vec![format!("p{n}")[..].into()]).unwrap(),
+                };
+                let events = vec![event("a", "call.joined", n)];
+                match store.put_call(&tenant, &call, seen.as_ref(), events, vec![]).await.unwrap() {
+                    Recorded::New => return,
+                    other => assert_eq!(other, Recorded::Stale),
+                }
+            }
+        })
+    });
+    futures::future::try_join_all(tasks).await.unwrap();
+    let call = store.load_call(&"a".into(), &"room".into()).await.unwrap().unwrap();
+    assert_eq!(call.participants.len(), 20);
+    assert_eq!(store.last_sequence().await.unwrap(), 20, "what was stale told nobody");
+}
+
 pub(crate) async fn twenty_claimants_get_each_delivery_once(store: &Shared) {
     for _ in 0..50 {
         let mut judged = record(envelope("a", ItemKind::Text), ActionKind::Warn);
@@ -234,7 +259,7 @@ pub(crate) async fn any_text_is_kept_as_it_is(store: &Shared) {
     store.delivery_failed(due[0].id, None, strange).await.unwrap();
 
     let call = Call { id: strange.into(), started_at: noon(), ended_at: None, participants: vec![] };
-    store.put_call(&tenant, &call, vec![], vec![]).await.unwrap();
+    store.put_call(&tenant, &call, None, vec![], vec![]).await.unwrap();
     assert_eq!(store.load_call(&tenant, &call.id).await.unwrap(), Some(call));
     let mut person = profile("a", strange, strange);
     person.tenant = tenant.clone();

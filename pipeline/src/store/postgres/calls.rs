@@ -7,7 +7,7 @@ use crate::{
     error::PipelineError,
     item::{CallId, TenantId},
     store::{
-        Event,
+        Event, Recorded,
         row::{decode, encode, limit, stamp},
     },
     stream::call::Call,
@@ -17,33 +17,49 @@ pub(super) async fn put_call(
     database: &Database,
     tenant: &TenantId,
     call: &Call,
+    seen: Option<&Call>,
     events: &[Event],
     webhooks: &[(usize, String)],
-) -> Result<(), PipelineError> {
-    let (body, events) = (encode(call)?, Appended::new(events, webhooks)?);
-    // Once: after a lost answer a second time would tell its events twice.
+) -> Result<Recorded, PipelineError> {
+    let (text, events) = (encode(call)?, Appended::new(events, webhooks)?);
+    // Once: after a lost answer the caller reads again, and sees whether it was written.
     let write = Box::pin(async {
         let mut transaction = database.pool.begin().await?;
-        let sql = "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES ($1, $2, $3, $4, $5)
-                   ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
-                   ended_at = excluded.ended_at, body = excluded.body";
-        sqlx::query(sql)
+        let sql = "SELECT body FROM calls WHERE tenant = $1 AND id = $2 FOR UPDATE";
+        let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(call.id.as_str()));
+        let known = query.fetch_optional(&mut *transaction).await?;
+        // A row that does not read back is not what was seen.
+        if known.as_ref().map(|row| body(row).ok()) != seen.cloned().map(Some) {
+            return Ok(None);
+        }
+        // Without a row there was nothing to lock: whoever comes second changes nothing.
+        let sql = match seen {
+            None => {
+                "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES ($1, $2, $3, $4, $5)
+                     ON CONFLICT (tenant, id) DO NOTHING"
+            }
+            Some(_) => "UPDATE calls SET started_at = $3, ended_at = $4, body = $5 WHERE tenant = $1 AND id = $2",
+        };
+        let written = sqlx::query(sql)
             .bind(escape(tenant.as_str()))
             .bind(escape(call.id.as_str()))
             .bind(stamp(call.started_at))
             .bind(call.ended_at.map(stamp))
-            .bind(&body)
+            .bind(&text)
             .execute(&mut *transaction)
             .await?;
+        if written.rows_affected() == 0 {
+            return Ok(None);
+        }
         let sequence = Appended::write(&[&events], &mut transaction).await?;
         transaction.commit().await?;
-        Ok(sequence)
+        Ok(Some(sequence))
     });
-    let sequence = database.once("put_call", write).await?;
+    let Some(sequence) = database.once("put_call", write).await? else { return Ok(Recorded::Stale) };
     if let Some(sequence) = sequence {
         database.raise(sequence);
     }
-    Ok(())
+    Ok(Recorded::New)
 }
 
 pub(super) async fn load_call(

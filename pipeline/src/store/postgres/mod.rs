@@ -208,10 +208,11 @@ impl Store for PostgresStore {
         &self,
         tenant: &TenantId,
         call: &Call,
+        seen: Option<&Call>,
         events: Vec<Event>,
         webhooks: Vec<(usize, String)>,
-    ) -> Result<(), PipelineError> {
-        calls::put_call(&self.database, tenant, call, &events, &webhooks).await
+    ) -> Result<Recorded, PipelineError> {
+        calls::put_call(&self.database, tenant, call, seen, &events, &webhooks).await
     }
 
     async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError> {

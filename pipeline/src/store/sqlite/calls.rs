@@ -7,7 +7,7 @@ use crate::store::row::{decode, encode, limit, stamp};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, TenantId},
-    store::Event,
+    store::{Event, Recorded},
     stream::call::{Call, ParticipantState},
 };
 
@@ -15,28 +15,36 @@ pub(super) async fn put_call(
     store: &SqliteStore,
     tenant: &TenantId,
     call: &Call,
+    seen: Option<&Call>,
     events: Vec<Event>,
     webhooks: Vec<(usize, String)>,
-) -> Result<(), PipelineError> {
-    let (tenant, id, body) = (tenant.clone(), call.id.clone(), encode(call)?);
+) -> Result<Recorded, PipelineError> {
+    let (tenant, id, text, seen) = (tenant.clone(), call.id.clone(), encode(call)?, seen.cloned());
     let (started, ended) = (stamp(call.started_at), call.ended_at.map(stamp));
     store
         .writer
         .write("put_call", move |scope| {
             Box::pin(async move {
+                let sql = "SELECT body FROM calls WHERE tenant = ? AND id = ?";
+                let query = sqlx::query(sql).bind(&tenant.0).bind(&id.0);
+                let row = query.fetch_optional(&mut scope.connection).await?;
+                if row.as_ref().map(body::<Call>).transpose()? != seen {
+                    return Ok(Recorded::Stale);
+                }
                 sqlx::query(
                     "INSERT INTO calls (tenant, id, started_at, ended_at, body) VALUES (?, ?, ?, ?, ?)
                      ON CONFLICT (tenant, id) DO UPDATE SET started_at = excluded.started_at,
                      ended_at = excluded.ended_at, body = excluded.body",
                 )
-                .bind(tenant.0)
-                .bind(id.0)
+                .bind(&tenant.0)
+                .bind(&id.0)
                 .bind(started)
                 .bind(ended)
-                .bind(body)
+                .bind(text)
                 .execute(&mut scope.connection)
                 .await?;
-                events::append(scope, &events, &webhooks).await
+                events::append(scope, &events, &webhooks).await?;
+                Ok(Recorded::New)
             })
         })
         .await
