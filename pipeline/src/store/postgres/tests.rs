@@ -7,7 +7,7 @@ use std::{
 
 use chrono::TimeDelta;
 use models::Lane;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, postgres::PgConnectOptions};
 
 use super::PostgresStore;
 use crate::{
@@ -295,14 +295,20 @@ async fn a_place_where_no_server_is_says_so_soon() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measurement"]
 async fn writes_per_second() {
-    let (store, place) = fresh().await;
-    let fsync: String = {
-        let options: PgConnectOptions = place.url.replace("?connections=6", "").parse().unwrap();
-        let mut connection: PgConnection = options.connect().await.unwrap();
-        sqlx::query_scalar("SHOW fsync").fetch_one(&mut connection).await.unwrap()
+    let place = place().await;
+    let store = PostgresStore::open(&place.url).await.unwrap();
+    let pool = store.database.pool.clone();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let fsync: String = sqlx::query_scalar("SHOW fsync").fetch_one(&pool).await.unwrap();
+    let committed = async || {
+        // The server counts late.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&pool).await.unwrap()
     };
     for callers in [1_u32, 16, 64, 256] {
         let each = if callers == 1 { 300 } else { 20_000 / callers };
+        let before = committed().await;
         let started = Instant::now();
         let writers = (0..callers).map(|caller| {
             let store = Arc::clone(&store);
@@ -325,8 +331,10 @@ async fn writes_per_second() {
         });
         let slowest = futures::future::try_join_all(writers).await.unwrap().into_iter().max().unwrap();
         let rate = f64::from(callers * each) / started.elapsed().as_secs_f64();
+        let each = (committed().await - before) as f64 / f64::from(callers * each);
         println!(
-            "fsync {fsync}, {callers} callers: {rate:.0} items/s (judged? + context + outcome), slowest {slowest:?}"
+            "fsync {fsync}, {callers} callers: {rate:.0} items/s (judged? + context + outcome), slowest {slowest:?}, \
+             {each:.3} transactions per item"
         );
     }
 }
