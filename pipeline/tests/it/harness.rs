@@ -89,7 +89,7 @@ impl Harness {
 
     /// Another process on the same store: it remembers nothing of what this one remembers.
     pub(crate) fn another_process(&self) -> Pipeline {
-        wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock)
+        wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock, self.config.clone())
     }
 
     pub(crate) fn set_policy(&self, text: &str) {
