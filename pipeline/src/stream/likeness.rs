@@ -131,6 +131,7 @@ mod tests {
     }
 
     /// As a camera would send it: 640 × 480, as JPEG.
+    #[expect(clippy::disallowed_methods, reason = "our own bytes")]
     fn sent(picture: &RgbImage) -> RgbImage {
         let mut jpeg = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 80).encode_image(picture).unwrap();
