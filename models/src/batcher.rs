@@ -5,9 +5,9 @@
 //!
 //! The rule:
 //!
-//! 1. The batch starts with an *anchor*: the oldest entry of the most urgent lane that waits. In the live lane it is the
-//!    newest, because a frame is worthless when late. Every lane gets the anchor at least once in
-//!    [`PASSES`] + 1 cuts, and the live lane's oldest entry every [`LIVE_OLDEST_EVERY`]th time: nobody waits for ever.
+//! 1. The batch starts with an *anchor*: the oldest entry of the most urgent lane that waits. Every lane gets the anchor
+//!    at least once in [`PASSES`] + 1 cuts: nobody waits for ever. In the live lane too the oldest goes first: which frames
+//!    are still worth it is decided before they come here, and a newer one that overtakes only makes the others late.
 //! 2. It is filled with the anchor's neighbours in length, nearest first, because a batch is padded to its longest.
 //! 3. The most urgent lane fills it; each other lane that waits has a share ([`SHARE`]) and no more: bulk work moves on
 //!    under load, and a lone caller is not held up by a batch full of it.
@@ -23,9 +23,6 @@ use crate::{Lane, batch::EntryId, spec::Batching};
 
 /// Cuts that a waiting lane may be passed over before the batch is built around it.
 pub const PASSES: u32 = 8;
-
-/// One in so many live batches starts with the oldest frame instead of the newest.
-pub const LIVE_OLDEST_EVERY: u32 = 8;
 
 /// A lane that is not the most urgent one gets `max_inputs / SHARE` places; in models with smaller batches, only its
 /// turns as anchor.
@@ -102,7 +99,6 @@ pub struct BatchState {
     rule: Batching,
     lanes: [Queue; 3],
     next: u64,
-    live_cuts: u32,
 }
 
 /// A batch that is being filled.
@@ -137,12 +133,12 @@ impl Filling {
         self.ids.len() >= self.rule.max_inputs.max(1)
     }
 
-    /// Takes up to `most` neighbours of `length` from one lane, nearest first; among equals the oldest first, or the
-    /// newest. A direction that was refused once is over: going on in it only makes padding worse.
-    fn take(&mut self, queue: &mut Queue, length: usize, most: usize, newest: bool) {
+    /// Takes up to `most` neighbours of `length` from one lane, nearest first; among equals the oldest first.
+    /// A direction that was refused once is over: going on in it only makes padding worse.
+    fn take(&mut self, queue: &mut Queue, length: usize, most: usize) {
         let (mut up, mut down) = (true, true);
         let mut taken = 0;
-        let split = if newest { (length + 1, 0) } else { (length, 0) };
+        let split = (length, 0);
         while taken < most && !self.is_full() && (up || down) {
             let above = up.then(|| queue.by_length.range(split..).next().copied()).flatten();
             let below = down.then(|| queue.by_length.range(..split).next_back().copied()).flatten();
@@ -168,7 +164,7 @@ impl Filling {
 impl BatchState {
     /// An empty state under this rule.
     pub fn new(rule: Batching) -> Self {
-        Self { rule, lanes: Default::default(), next: 0, live_cuts: 0 }
+        Self { rule, lanes: Default::default(), next: 0 }
     }
 
     /// Adds an entry of this length (tokens; 1 where nothing is padded) and gives it an id.
@@ -222,7 +218,7 @@ impl BatchState {
             // The anchor counts against its lane's places.
             let used = usize::from(other == lane);
             let most = if other == urgent { self.kept_for(urgent, share) } else { share };
-            filling.take(&mut self.lanes[other.index()], anchor.0, most.saturating_sub(used), other == Lane::Live);
+            filling.take(&mut self.lanes[other.index()], anchor.0, most.saturating_sub(used));
         }
 
         let stop = if self.is_empty() {
@@ -252,16 +248,8 @@ impl BatchState {
             let waits = other != lane && !queue.by_age.is_empty();
             queue.passed = if waits { queue.passed + 1 } else { 0 };
         }
-        let newest = lane == Lane::Live && {
-            self.live_cuts = self.live_cuts.wrapping_add(1);
-            !self.live_cuts.is_multiple_of(LIVE_OLDEST_EVERY)
-        };
         let queue = &mut self.lanes[lane.index()];
-        let (id, length) = {
-            let (id, (length, _)) =
-                if newest { queue.by_age.last_key_value() } else { queue.by_age.first_key_value() }?;
-            (*id, *length)
-        };
+        let (id, length) = queue.by_age.first_key_value().map(|(id, (length, _))| (*id, *length))?;
         queue.remove(id);
         Some((lane, (length, id)))
     }
