@@ -24,6 +24,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who may call.
     pub auth: AuthConfig,
+    /// Events to the platform's bus.
+    pub bus: workers::BusConfig,
     /// Where events go.
     pub webhooks: Vec<workers::WebhookConfig>,
     /// Consumers, outbox, duties.

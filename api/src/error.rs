@@ -232,7 +232,9 @@ impl ApiError {
 /// Wrong requests have the status 400, save where HTTP has a word of its own for what is wrong.
 fn invalid_status(code: &str) -> StatusCode {
     match code {
-        "body_too_large" | "text_too_long" | "picture_too_large" | "profile_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+        "body_too_large" | "text_too_long" | "picture_too_large" | "profile_too_large" | "note_too_long" => {
+            StatusCode::PAYLOAD_TOO_LARGE
+        }
         "unsupported_media_type" | "picture_unknown_format" | "picture_unsupported" => {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         }

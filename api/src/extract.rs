@@ -15,7 +15,7 @@ use serde::{
     Deserialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use serde_json::error::Category;
+use serde_json::{Value, error::Category};
 
 use crate::{app::Shared, config::Config, error::ApiError};
 
@@ -81,6 +81,22 @@ impl<T: Payload> FromRequest<Shared> for Json<T> {
         require_json(request.headers())?;
         let body = read_body(request.into_body(), T::limit(&app.services.config)).await?;
         parse_owned(body).await.map(Json)
+    }
+}
+
+/// A JSON object, or a list of anything; `true` for a list. What each must be is for the handler to say.
+#[derive(Debug)]
+pub struct OneOrMany(pub Vec<Value>, pub bool);
+
+impl FromRequest<Shared> for OneOrMany {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, ApiError> {
+        require_json(request.headers())?;
+        let body = read_body(request.into_body(), SMALL_BODY).await?;
+        let many = body.trim_ascii_start().first() == Some(&b'[');
+        let parse = move || if many { parse_value(&body) } else { parse(&body).map(|value| vec![value]) };
+        Ok(Self(apart(parse).await?, many))
     }
 }
 

@@ -20,7 +20,8 @@ use crate::routes;
     tags(
         (name = "judge", description = "Have content judged: now, or through the queue."),
         (name = "calls", description = "Calls are sessions: who takes part, what they show."),
-        (name = "events", description = "What happened, as a stream."),
+        (name = "events", description = "What happened, as a stream; and what the platform tells us."),
+        (name = "reports", description = "What people report of each other."),
         (name = "people", description = "Profiles and who is like whom."),
         (name = "operation", description = "Health, metrics, this document."),
     ),

@@ -99,6 +99,7 @@ fn setup(services: &Services) -> Result<Setup> {
     let config = &services.config;
     Ok(Setup {
         config: config.workers.clone(),
+        bus: config.bus.clone(),
         webhooks: config.webhooks.clone(),
         minimum_permits: batches::minimum(services)?,
         live_max_age: Duration::from_millis(config.queue.live_max_age_ms),

@@ -76,6 +76,11 @@ impl Services {
             .await
             .with_context(|| format!("cannot open queue.url `{url}`: is the server running, and may this user in?"))?;
 
+        if queue.has_bus() {
+            // Before anything can be accepted: from here on no event is left out.
+            workers::relay::anchor(&*store).await.context("the place of the event relay cannot be written")?;
+        }
+
         let (engine, dimensions) = load_models(&config).await?;
         let index = open_index(&config, &*store, dimensions).await?;
 

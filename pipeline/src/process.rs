@@ -24,7 +24,9 @@ use moka::sync::Cache;
 pub mod calls;
 mod fallback;
 mod frames;
+pub mod notices;
 mod profiles;
+mod reports;
 
 use crate::{
     clock::{Clock, clamp_occurred},

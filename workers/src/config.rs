@@ -32,6 +32,14 @@ impl Default for WorkersConfig {
     }
 }
 
+/// What is told to the platform's bus. Section `[bus]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BusConfig {
+    /// Event kinds that are published; empty: all.
+    pub kinds: Vec<String>,
+}
+
 /// One receiver of events, `[[webhooks]]`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

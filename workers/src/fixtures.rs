@@ -1,5 +1,7 @@
 //! Stand-ins for tests: items, outcomes, a queue and an index that can be watched.
 
+mod bus;
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -18,6 +20,8 @@ use pipeline::{
     verdict::{Outcome, Timings, Verdict},
 };
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
+pub(crate) use bus::{Bus, NoticeSettled};
 
 /// How a delivery was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! | how many live frames may be in flight, pure | [`pace`] |
 //! | one delivery: time limit, panics, and what becomes of it, as a pure table | [`handle`] |
 //! | webhooks, told at least once | [`outbox`], [`signature`] |
+//! | events to the platform's bus, in order, without a gap | [`relay`] |
+//! | what the platform tells, put into effect | [`notices`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
@@ -22,13 +24,15 @@ pub mod consumer;
 mod fixtures;
 pub mod handle;
 pub mod janitor;
+pub mod notices;
 pub mod outbox;
 pub mod pace;
 pub mod reindex;
+pub mod relay;
 pub mod signature;
 pub mod supervise;
 
-pub use config::{WebhookConfig, WorkersConfig, minimum_permits};
+pub use config::{BusConfig, WebhookConfig, WorkersConfig, minimum_permits};
 pub use janitor::Duty;
 pub use reindex::{Reindexed, reindex};
 pub use supervise::{Drained, Setup, Workers, WorkersError};

@@ -10,18 +10,20 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use pipeline::{clock::Clock, index::VectorIndex, process::Pipeline, queue::Queue, store::Store};
+use pipeline::{clock::Clock, index::VectorIndex, notice::Notice, process::Pipeline, queue::Queue, store::Store};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    WebhookConfig, WorkersConfig,
+    BusConfig, WebhookConfig, WorkersConfig,
     backoff::Jitter,
     breaker::Gate,
     consumer::{Consumer, Counts},
     handle::{HOLD, Rules, Terms},
     janitor::{Duty, Janitor},
+    notices,
     outbox::{self, Outbox},
+    relay::Relay,
 };
 
 /// Why the workers could not start or go on.
@@ -44,6 +46,8 @@ pub enum WorkersError {
 pub struct Setup {
     /// Section `[workers]`.
     pub config: WorkersConfig,
+    /// Section `[bus]`.
+    pub bus: BusConfig,
     /// Receivers of events.
     pub webhooks: Vec<WebhookConfig>,
     /// Fewest items in flight; see [`crate::minimum_permits`].
@@ -97,6 +101,7 @@ impl Workers {
     pub fn start(setup: Setup) -> Result<Self, WorkersError> {
         let Setup {
             config,
+            bus,
             webhooks,
             minimum_permits,
             live_max_age,
@@ -120,6 +125,15 @@ impl Workers {
         let rules = Rules::new(config.max_attempts, Duration::from_secs(config.item_seconds));
         let terms =
             Terms { rules, jitter: jitter.clone(), gate: Gate::new(jitter.clone()), hold: HOLD, stop: stop.clone() };
+        let apply = pipeline.clone();
+        let relay = Relay {
+            store: store.clone(),
+            queue: queue.clone(),
+            clock: clock.clone(),
+            jitter: jitter.clone(),
+            holder: uuid::Uuid::now_v7().to_string(),
+            kinds: bus.kinds,
+        };
         let (counts, told) = (Arc::<Counts>::default(), Arc::<AtomicU64>::default());
         let consumer = Consumer {
             queue: queue.clone(),
@@ -146,6 +160,14 @@ impl Workers {
         workers.spawn("breaker", terms.gate.knock(store, workers.stop.clone()));
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));
+        }
+        if workers.queue.has_bus() {
+            workers.spawn("relay", relay.run(workers.stop.clone()));
+            let apply = move |notice: Notice| {
+                let pipeline = apply.clone();
+                async move { pipeline.apply(&notice).await }
+            };
+            workers.spawn("notices", notices::run(workers.queue.clone(), apply, workers.stop.clone()));
         }
         for duty in Duty::ALL {
             let (janitor, stop) = (workers.janitor.clone(), workers.stop.clone());

@@ -55,6 +55,16 @@ pub struct Readiness {
     models: Vec<ModelView>,
     /// Every lane of the queue.
     lanes: Vec<LaneView>,
+    /// The relay of events to the platform's bus, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<RelayView>,
+}
+
+/// The relay of events to the platform's bus.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RelayView {
+    /// Events that are written and not yet on the bus; null when the store does not say.
+    lag_events: Option<u64>,
 }
 
 /// One dependency.
@@ -118,7 +128,7 @@ pub async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Readiness>) {
 
 async fn look(app: &App) -> Readiness {
     let services = &app.services;
-    let (parts, depth) = tokio::join!(parts::look(services), patient(services.queue.depth()));
+    let (parts, depth, relay) = tokio::join!(parts::look(services), patient(services.queue.depth()), relay(app));
     parts::show(&parts);
     let stopping = app.stopping.announced.is_cancelled();
     let models = services.engine.models().into_iter().map(|model| ModelView {
@@ -136,7 +146,17 @@ async fn look(app: &App) -> Readiness {
         parts: parts.into_iter().map(|(part, state)| (part.as_str(), state.into())).collect(),
         models: models.collect(),
         lanes: depth.into_iter().map(LaneView::from).collect(),
+        relay,
     }
+}
+
+/// How far the relay is, where there is one.
+async fn relay(app: &App) -> Option<RelayView> {
+    if !app.services.queue.has_bus() {
+        return None;
+    }
+    let lag = tokio::time::timeout(parts::PATIENCE, workers::relay::lag(&*app.services.store)).await;
+    Some(RelayView { lag_events: lag.ok().and_then(Result::ok) })
 }
 
 /// How many wait; nothing, when the queue does not say so in time.

@@ -10,7 +10,10 @@ pub mod health;
 pub mod items;
 pub mod judgement;
 pub mod multipart;
+pub mod notices;
 pub mod profiles;
+pub mod reports;
+pub mod schemas;
 pub mod similar;
 
 use utoipa::OpenApi;
@@ -38,7 +41,11 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(calls::leave))
         .routes(routes!(calls::end))
         .routes(routes!(frames::accept))
-        .routes(routes!(events::stream))
+        .routes(routes!(events::stream, notices::tell))
+        .routes(routes!(notices::presence))
+        .routes(routes!(reports::submit))
+        .routes(routes!(reports::show))
+        .routes(routes!(schemas::schema))
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
         .routes(routes!(similar::similar))
         .routes(routes!(embeddings::embed))

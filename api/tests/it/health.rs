@@ -89,6 +89,9 @@ async fn i6_ready_shows_every_part_with_its_latency() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i6_ready_answers_503_when_a_part_is_down_and_work_says_so() {
     let service = Service::face_only(|_| {}, |services| services.queue = Arc::new(Gone)).await;
+    let call = json!({ "id": "call-1" });
+    service.post("/v1/calls", &call).await.expect(201);
+    assert_eq!(service.get("/health/ready").await.body["relay"], json!({ "lag_events": 1 }), "its bus is told nothing");
     let ready = service.get("/health/ready").await;
     let body = ready.body.to_string();
     let state = ready.expect(503);

@@ -14,5 +14,7 @@ mod events;
 mod harness;
 mod health;
 mod items;
+mod notices;
 mod profiles;
+mod reports;
 mod storm;

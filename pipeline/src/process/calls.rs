@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Pipeline, STALE_TRIES, contended};
+use super::{Pipeline, contended};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, TenantId, check_name},
@@ -24,6 +24,9 @@ pub const CALL_JOINED: &str = "call.joined";
 pub const CALL_LEFT: &str = "call.left";
 /// Event kind: a call is over.
 pub const CALL_ENDED: &str = "call.ended";
+
+/// Tries of a change while other processes change the same call. Each time one of them succeeds.
+const STALE_TRIES: usize = 50;
 
 /// A call after a change.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +93,7 @@ impl Pipeline {
         step: impl Fn(Option<Call>, DateTime<Utc>) -> Result<Call, PipelineError> + Send,
     ) -> Result<ChangedCall, PipelineError> {
         check_name("call", id.as_str())?;
-        // Changes from this process take turns.
+        // Changes from this process take turns; those of other processes show as a stale version.
         let _turn = self.calls.hold((tenant.clone(), id.clone())).await;
         let at = at.unwrap_or_else(|| self.clock.now());
         for _ in 0..STALE_TRIES {

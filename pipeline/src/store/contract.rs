@@ -32,7 +32,7 @@ macro_rules! store_contract {
             old_rows_expire, health_is_good, i7_dead_letters_are_shown_revived_and_discarded,
             i7_a_stale_participant_writes_nothing, f3_twenty_changes_of_a_call_lose_none, twenty_claimants_get_each_delivery_once,
             a_claim_that_is_not_settled_comes_back, one_holder_at_a_time_has_a_duty, a_relay_never_goes_back,
-            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, any_text_is_kept_as_it_is);
+            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, i1_open_calls_are_found_by_who_is_in_them, any_text_is_kept_as_it_is);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]

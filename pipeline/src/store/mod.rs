@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::PipelineError,
-    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
+    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
     queue::DeadLetter,
     report::Report,
@@ -189,6 +189,13 @@ pub trait Store: Send + Sync {
     async fn load_call(&self, tenant: &TenantId, id: &CallId) -> Result<Option<Call>, PipelineError>;
     /// Calls that have not ended, newest first.
     async fn open_calls(&self, tenant: &TenantId, limit: usize) -> Result<Vec<Call>, PipelineError>;
+    /// Calls that have not ended and that `actor` is in, in the order of their ids.
+    async fn open_calls_of(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        limit: usize,
+    ) -> Result<Vec<CallId>, PipelineError>;
     /// State of one participant with its version (from 1), `None` before the first frame.
     async fn load_participant(
         &self,
@@ -222,8 +229,8 @@ pub trait Store: Send + Sync {
     /// It did not: try again at `next`, or never (`None`: dead letter). `error` is kept for the log.
     async fn delivery_failed(&self, id: i64, next: Option<DateTime<Utc>>, error: &str) -> Result<(), PipelineError>;
 
-    /// How far `relay` has published the events; 0 before its first move.
-    async fn relay_position(&self, relay: &str) -> Result<i64, PipelineError>;
+    /// How far `relay` has published the events; `None` before its first move.
+    async fn relay_position(&self, relay: &str) -> Result<Option<i64>, PipelineError>;
     /// `relay` has published all events up to `to`. Never goes back.
     async fn move_relay(&self, relay: &str, to: i64) -> Result<(), PipelineError>;
 
@@ -249,6 +256,9 @@ pub trait Store: Send + Sync {
         events: Vec<Event>,
         webhooks: Vec<(usize, String)>,
     ) -> Result<Recorded, PipelineError>;
+
+    /// One report.
+    async fn load_report(&self, tenant: &TenantId, id: ReportId) -> Result<Option<Report>, PipelineError>;
 
     // --- profiles ----------------------------------------------------------------------------------------------
     /// Writes a profile with its vector. The store counts versions: 1 at first, one more whenever `text_sha256` changed;

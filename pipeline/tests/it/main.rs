@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in the harness too")]
 
+mod events;
 mod frames;
 mod harness;
+mod idempotency;
+mod notices;
 mod pictures;
 mod policy_examples;
 mod profiles;

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{LEASE, Shared, change, claim, envelope, event, noon, profile, record, text};
 use crate::{
     action::ActionKind,
-    item::{CallId, ItemId, ItemKind, ReportId, TenantId},
+    item::{ActorId, CallId, ItemId, ItemKind, ReportId, TenantId},
     report::Report,
     store::{ItemRecord, Recorded},
     stream::call::Call,
@@ -172,12 +172,12 @@ pub(crate) async fn one_holder_at_a_time_has_a_duty(store: &Shared) {
 }
 
 pub(crate) async fn a_relay_never_goes_back(store: &Shared) {
-    assert_eq!(store.relay_position("bus").await.unwrap(), 0);
+    assert_eq!(store.relay_position("bus").await.unwrap(), None);
     for (to, at) in [(7, 7), (3, 7), (9, 9)] {
         store.move_relay("bus", to).await.unwrap();
-        assert_eq!(store.relay_position("bus").await.unwrap(), at);
+        assert_eq!(store.relay_position("bus").await.unwrap(), Some(at));
     }
-    assert_eq!(store.relay_position("other").await.unwrap(), 0);
+    assert_eq!(store.relay_position("other").await.unwrap(), None);
 }
 
 pub(crate) async fn i1_presence_keeps_the_newest(store: &Shared) {
@@ -216,6 +216,8 @@ pub(crate) async fn i1_a_report_is_written_once_with_its_events(store: &Shared) 
     }
     assert_eq!(store.events_after(Some(&"a".into()), 0, 9).await.unwrap().len(), 1);
     assert_eq!(claim(store, noon(), 9).await.len(), 1);
+    assert_eq!(store.load_report(&"a".into(), report.id).await.unwrap(), Some(report.clone()));
+    assert_eq!(store.load_report(&"b".into(), report.id).await.unwrap(), None);
 }
 
 /// What people write may hold characters that a database's text type refuses.
@@ -276,5 +278,24 @@ pub(crate) async fn any_text_is_kept_as_it_is(store: &Shared) {
     assert_eq!(store.put_report(&told, vec![], vec![]).await.unwrap(), Recorded::New);
     assert!(store.claim_duty(strange, strange, noon(), later).await.unwrap());
     store.move_relay(strange, 4).await.unwrap();
-    assert_eq!(store.relay_position(strange).await.unwrap(), 4);
+    assert_eq!(store.relay_position(strange).await.unwrap(), Some(4));
+}
+
+pub(crate) async fn i1_open_calls_are_found_by_who_is_in_them(store: &Shared) {
+    let (tenant, ann, bob) = (TenantId::from("a"), ActorId::from("ann"), ActorId::from("bob"));
+    let start = |id: &str| Call::start(id.into(), noon(), vec![ann.clone(), bob.clone()]).unwrap();
+    for id in ["one", "three", "two"] {
+        store.put_call(&tenant, &start(id), None, vec![], vec![]).await.unwrap();
+    }
+    store.put_call(&"b".into(), &start("other"), None, vec![], vec![]).await.unwrap();
+    let left = start("two").leave(&ann, noon()).unwrap();
+    store.put_call(&tenant, &left, Some(&start("two")), vec![], vec![]).await.unwrap();
+    let of = async |actor: &ActorId, limit| store.open_calls_of(&tenant, actor, limit).await.unwrap();
+    assert_eq!(of(&ann, 9).await, ["one".into(), "three".into()]);
+    assert_eq!(of(&bob, 2).await, ["one".into(), "three".into()]);
+    store.put_call(&tenant, &start("one").end(noon()), Some(&start("one")), vec![], vec![]).await.unwrap();
+    let back = left.clone().join(ann.clone(), noon()).unwrap();
+    store.put_call(&tenant, &back, Some(&left), vec![], vec![]).await.unwrap();
+    assert_eq!(of(&ann, 9).await, ["three".into(), "two".into()]);
+    assert_eq!(of(&"nobody".into(), 9).await, [] as [CallId; 0]);
 }

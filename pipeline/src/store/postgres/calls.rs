@@ -2,10 +2,14 @@
 
 use sqlx::{Row, postgres::PgRow};
 
-use super::{Database, events::Appended, text::escape};
+use super::{
+    Database,
+    events::Appended,
+    text::{escape, unescape},
+};
 use crate::{
     error::PipelineError,
-    item::{CallId, TenantId},
+    item::{ActorId, CallId, TenantId},
     store::{
         Event, Recorded,
         row::{decode, encode, limit, stamp},
@@ -22,6 +26,10 @@ pub(super) async fn put_call(
     webhooks: &[(usize, String)],
 ) -> Result<Recorded, PipelineError> {
     let (text, events) = (encode(call)?, Appended::new(events, webhooks)?);
+    let members: Vec<String> = match call.ended_at {
+        None => call.present().map(|actor| escape(actor.as_str()).into_owned()).collect(),
+        Some(_) => Vec::new(),
+    };
     // Once: after a lost answer the caller reads again, and sees whether it was written.
     let write = Box::pin(async {
         let mut transaction = database.pool.begin().await?;
@@ -51,6 +59,13 @@ pub(super) async fn put_call(
         if written.rows_affected() == 0 {
             return Ok(None);
         }
+        for sql in [
+            "DELETE FROM call_members WHERE tenant = $1 AND call_id = $2 AND actor <> ALL ($3::text[])",
+            "INSERT INTO call_members (tenant, call_id, actor) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING",
+        ] {
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(call.id.as_str())).bind(&members);
+            query.execute(&mut *transaction).await?;
+        }
         let sequence = Appended::write(&[&events], &mut transaction).await?;
         transaction.commit().await?;
         Ok(Some(sequence))
@@ -73,6 +88,21 @@ pub(super) async fn load_call(
         sqlx::query(sql).bind(&*tenant).bind(&*id).fetch_optional(&database.pool)
     };
     database.again("load_call", read).await?.as_ref().map(body).transpose()
+}
+
+pub(super) async fn open_calls_of(
+    database: &Database,
+    tenant: &TenantId,
+    actor: &ActorId,
+    count: usize,
+) -> Result<Vec<CallId>, PipelineError> {
+    let (tenant, actor) = (escape(tenant.as_str()), escape(actor.as_str()));
+    let read = || {
+        let sql = "SELECT call_id FROM call_members WHERE tenant = $1 AND actor = $2 ORDER BY call_id LIMIT $3";
+        sqlx::query_scalar(sql).bind(&*tenant).bind(&*actor).bind(limit(count)).fetch_all(&database.pool)
+    };
+    let ids: Vec<String> = database.again("open_calls_of", read).await?;
+    ids.into_iter().map(|id| unescape(id).map(CallId)).collect()
 }
 
 pub(super) async fn open_calls(

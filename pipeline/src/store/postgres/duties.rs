@@ -72,13 +72,13 @@ pub(super) async fn claim(
     Ok(database.again("claim_duty", write).await?.rows_affected() > 0)
 }
 
-pub(super) async fn relay_position(database: &Database, relay: &str) -> Result<i64, PipelineError> {
+pub(super) async fn relay_position(database: &Database, relay: &str) -> Result<Option<i64>, PipelineError> {
     let relay = escape(relay);
     let read = || {
         let query = sqlx::query_scalar("SELECT position FROM relays WHERE relay = $1");
         query.bind(&*relay).fetch_optional(&database.pool)
     };
-    Ok(database.again("relay_position", read).await?.unwrap_or_default())
+    database.again("relay_position", read).await
 }
 
 pub(super) async fn move_relay(database: &Database, relay: &str, to: i64) -> Result<(), PipelineError> {

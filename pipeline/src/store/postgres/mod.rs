@@ -39,7 +39,7 @@ use tokio::{sync::watch, task::AbortHandle};
 use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
 use crate::{
     error::PipelineError,
-    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
+    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
     queue::DeadLetter,
     report::Report,
@@ -223,6 +223,15 @@ impl Store for PostgresStore {
         calls::open_calls(&self.database, tenant, limit).await
     }
 
+    async fn open_calls_of(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        limit: usize,
+    ) -> Result<Vec<CallId>, PipelineError> {
+        calls::open_calls_of(&self.database, tenant, actor, limit).await
+    }
+
     async fn load_participant(
         &self,
         tenant: &TenantId,
@@ -266,7 +275,7 @@ impl Store for PostgresStore {
         events::failed(&self.database, id, next, error).await
     }
 
-    async fn relay_position(&self, relay: &str) -> Result<i64, PipelineError> {
+    async fn relay_position(&self, relay: &str) -> Result<Option<i64>, PipelineError> {
         duties::relay_position(&self.database, relay).await
     }
 
@@ -299,6 +308,10 @@ impl Store for PostgresStore {
         webhooks: Vec<(usize, String)>,
     ) -> Result<Recorded, PipelineError> {
         people::put_report(&self.database, report, &events, &webhooks).await
+    }
+
+    async fn load_report(&self, tenant: &TenantId, id: ReportId) -> Result<Option<Report>, PipelineError> {
+        people::load_report(&self.database, tenant, id).await
     }
 
     async fn put_profile(&self, profile: &Profile) -> Result<(), PipelineError> {

@@ -6,11 +6,11 @@ use sqlx::Row;
 use super::{Database, events::Appended, text::escape};
 use crate::{
     error::PipelineError,
-    item::{ActorId, TenantId},
+    item::{ActorId, ReportId, TenantId},
     report::Report,
     store::{
         Event, Recorded,
-        row::{encode, stamp, time},
+        row::{decode, encode, stamp, time},
     },
 };
 
@@ -83,4 +83,18 @@ pub(super) async fn put_report(
             Ok(Recorded::New)
         }
     }
+}
+
+pub(super) async fn load_report(
+    database: &Database,
+    tenant: &TenantId,
+    id: ReportId,
+) -> Result<Option<Report>, PipelineError> {
+    let tenant = escape(tenant.as_str());
+    let read = || {
+        let sql = "SELECT body FROM reports WHERE tenant = $1 AND id = $2";
+        sqlx::query(sql).bind(&*tenant).bind(id.0).fetch_optional(&database.pool)
+    };
+    let row = database.again("load_report", read).await?;
+    row.map(|row| decode(row.try_get(0)?)).transpose()
 }

@@ -21,6 +21,10 @@ pub(super) async fn put_call(
 ) -> Result<Recorded, PipelineError> {
     let (tenant, id, text, seen) = (tenant.clone(), call.id.clone(), encode(call)?, seen.cloned());
     let (started, ended) = (stamp(call.started_at), call.ended_at.map(stamp));
+    let members = match call.ended_at {
+        None => encode(&call.present().collect::<Vec<_>>())?,
+        Some(_) => "[]".to_owned(),
+    };
     store
         .writer
         .write("put_call", move |scope| {
@@ -43,6 +47,14 @@ pub(super) async fn put_call(
                 .bind(text)
                 .execute(&mut scope.connection)
                 .await?;
+                for sql in [
+                    "DELETE FROM call_members WHERE tenant = ?1 AND call_id = ?2
+                     AND actor NOT IN (SELECT value FROM json_each(?3))",
+                    "INSERT OR IGNORE INTO call_members (tenant, call_id, actor) SELECT ?1, ?2, value FROM json_each(?3)",
+                ] {
+                    let query = sqlx::query(sql).bind(&tenant.0).bind(&id.0).bind(&members);
+                    query.execute(&mut scope.connection).await?;
+                }
                 events::append(scope, &events, &webhooks).await?;
                 Ok(Recorded::New)
             })
@@ -83,6 +95,25 @@ pub(super) async fn open_calls(
         })
         .await?;
     rows.iter().map(body).collect()
+}
+
+pub(super) async fn open_calls_of(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    actor: &ActorId,
+    count: usize,
+) -> Result<Vec<CallId>, PipelineError> {
+    let (tenant, actor) = (tenant.clone(), actor.clone());
+    let rows = store
+        .read("open_calls_of", move |connection| {
+            Box::pin(async move {
+                let sql = "SELECT call_id FROM call_members WHERE tenant = ? AND actor = ? ORDER BY call_id LIMIT ?";
+                let query = sqlx::query(sql).bind(tenant.0).bind(actor.0).bind(limit(count));
+                Ok(query.fetch_all(connection).await?)
+            })
+        })
+        .await?;
+    rows.iter().map(|row| Ok(CallId(row.try_get(0)?))).collect()
 }
 
 pub(super) async fn load_participant(

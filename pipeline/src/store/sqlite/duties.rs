@@ -73,13 +73,13 @@ pub(super) async fn claim(
         .await
 }
 
-pub(super) async fn relay_position(store: &SqliteStore, relay: &str) -> Result<i64, PipelineError> {
+pub(super) async fn relay_position(store: &SqliteStore, relay: &str) -> Result<Option<i64>, PipelineError> {
     let relay = relay.to_owned();
     store
         .read("relay_position", move |connection| {
             Box::pin(async move {
                 let query = sqlx::query("SELECT position FROM relays WHERE relay = ?").bind(relay);
-                Ok(query.fetch_optional(connection).await?.map_or(Ok(0), |row| row.try_get(0))?)
+                Ok(query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()?)
             })
         })
         .await

@@ -39,7 +39,7 @@ use tokio::sync::watch;
 use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
 use crate::{
     error::PipelineError,
-    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, TenantId},
+    item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
     queue::DeadLetter,
     report::Report,
@@ -214,6 +214,15 @@ impl Store for SqliteStore {
         calls::open_calls(self, tenant, limit).await
     }
 
+    async fn open_calls_of(
+        &self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        limit: usize,
+    ) -> Result<Vec<CallId>, PipelineError> {
+        calls::open_calls_of(self, tenant, actor, limit).await
+    }
+
     async fn load_participant(
         &self,
         tenant: &TenantId,
@@ -257,7 +266,7 @@ impl Store for SqliteStore {
         events::failed(self, id, next, error).await
     }
 
-    async fn relay_position(&self, relay: &str) -> Result<i64, PipelineError> {
+    async fn relay_position(&self, relay: &str) -> Result<Option<i64>, PipelineError> {
         duties::relay_position(self, relay).await
     }
 
@@ -290,6 +299,10 @@ impl Store for SqliteStore {
         webhooks: Vec<(usize, String)>,
     ) -> Result<Recorded, PipelineError> {
         people::put_report(self, report, events, webhooks).await
+    }
+
+    async fn load_report(&self, tenant: &TenantId, id: ReportId) -> Result<Option<Report>, PipelineError> {
+        people::load_report(self, tenant, id).await
     }
 
     async fn put_profile(&self, profile: &Profile) -> Result<(), PipelineError> {

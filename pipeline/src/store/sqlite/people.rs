@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::Row;
 
 use super::{SqliteStore, events};
-use crate::store::row::{encode, stamp, time};
+use crate::store::row::{decode, encode, stamp, time};
 use crate::{
     error::PipelineError,
-    item::{ActorId, TenantId},
+    item::{ActorId, ReportId, TenantId},
     report::Report,
     store::{Event, Recorded},
 };
@@ -82,4 +82,22 @@ pub(super) async fn put_report(
             })
         })
         .await
+}
+
+pub(super) async fn load_report(
+    store: &SqliteStore,
+    tenant: &TenantId,
+    id: ReportId,
+) -> Result<Option<Report>, PipelineError> {
+    let tenant = tenant.clone();
+    let row = store
+        .read("load_report", move |connection| {
+            Box::pin(async move {
+                let query =
+                    sqlx::query("SELECT body FROM reports WHERE tenant = ? AND id = ?").bind(tenant.0).bind(id.0);
+                Ok(query.fetch_optional(connection).await?)
+            })
+        })
+        .await?;
+    row.map(|row| decode(row.try_get(0)?)).transpose()
 }

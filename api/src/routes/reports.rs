@@ -1,0 +1,148 @@
+//! `POST /v1/reports`: one person tells of another. Cases are made of them later; here they are kept and told as events.
+
+use axum::{Json, extract::State, http::StatusCode};
+use chrono::{DateTime, Utc};
+use pipeline::{
+    clock::clamp_occurred,
+    item::{ActorId, CallId, ConversationId, ItemId, ReportId},
+    report::Report,
+    store::Recorded,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    app::Shared,
+    auth::{Allowed, ToItems},
+    error::{ApiError, ErrorBody},
+    extract::{Json as Body, Path, Payload},
+};
+
+/// What somebody reports.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewReport {
+    /// Names the report for ever: sent again, it changes nothing. Made by us when absent.
+    #[schema(value_type = Option<Uuid>)]
+    id: Option<ReportId>,
+    /// Who tells.
+    #[schema(value_type = String, example = "ann")]
+    reporter: ActorId,
+    /// Of whom.
+    #[schema(value_type = String, example = "bob")]
+    subject: ActorId,
+    /// Your code of the reason: 1 to 64 of `a-z`, `0-9`, `_`, `.`, `-`.
+    #[schema(example = "harassment")]
+    reason: String,
+    /// Which item it is about.
+    #[schema(value_type = Option<Uuid>)]
+    item: Option<ItemId>,
+    /// Where it happened.
+    #[schema(value_type = Option<String>)]
+    conversation: Option<ConversationId>,
+    /// In which call it happened.
+    #[schema(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// The reporter's own words, up to 4000 bytes. Kept for reviewers; in no event and no log.
+    note: Option<String>,
+    /// When it was made; now, when absent.
+    at: Option<DateTime<Utc>>,
+}
+
+impl Payload for NewReport {}
+
+/// A report.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReportView {
+    /// Its id.
+    id: Uuid,
+    /// Who tells.
+    reporter: String,
+    /// Of whom.
+    subject: String,
+    /// Your code of the reason.
+    reason: String,
+    /// Which item it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    item: Option<Uuid>,
+    /// Where it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation: Option<String>,
+    /// In which call it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call: Option<String>,
+    /// The reporter's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// When it was made.
+    at: DateTime<Utc>,
+}
+
+/// Submit a report
+///
+/// Kept, and told as the event `report.submitted`. The same id again changes nothing; the same id with other content is a conflict.
+#[utoipa::path(
+    post, path = "/v1/reports", tag = "reports", request_body = NewReport,
+    responses(
+        (status = 201, description = "Kept", body = ReportView),
+        (status = 200, description = "It was known already", body = ReportView),
+        (status = 409, description = "The id belongs to another report", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn submit(
+    State(app): State<Shared>,
+    caller: Allowed<ToItems>,
+    Body(new): Body<NewReport>,
+) -> Result<(StatusCode, Json<ReportView>), ApiError> {
+    let report = Report {
+        id: new.id.unwrap_or_else(ReportId::new),
+        tenant: caller.tenant.clone(),
+        reporter: new.reporter,
+        subject: new.subject,
+        conversation: new.conversation,
+        call: new.call,
+        item: new.item,
+        reason: new.reason,
+        note: new.note,
+        at: clamp_occurred(new.at, app.services.clock.now()),
+    };
+    let (report, recorded) = app.services.pipeline.take_report(report).await?;
+    let status = if recorded == Recorded::New { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(report.into())))
+}
+
+/// Show one report
+#[utoipa::path(
+    get, path = "/v1/reports/{id}", tag = "reports", params(("id" = Uuid, Path, description = "The report's id")),
+    responses(
+        (status = 200, description = "The report", body = ReportView),
+        (status = 404, description = "No such report", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn show(
+    State(app): State<Shared>,
+    caller: Allowed<ToItems>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<ReportView>, ApiError> {
+    let report = app.services.store.load_report(&caller.tenant, ReportId(id)).await?;
+    Ok(Json(report.ok_or_else(|| ApiError::not_found("report", id))?.into()))
+}
+
+impl From<Report> for ReportView {
+    fn from(report: Report) -> Self {
+        Self {
+            id: report.id.0,
+            reporter: report.reporter.0,
+            subject: report.subject.0,
+            reason: report.reason,
+            item: report.item.map(|id| id.0),
+            conversation: report.conversation.map(|id| id.0),
+            call: report.call.map(|id| id.0),
+            note: report.note,
+            at: report.at,
+        }
+    }
+}
