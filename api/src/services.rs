@@ -152,27 +152,30 @@ async fn load_models(config: &Config) -> Result<(Engine, usize)> {
     Ok((engine, spec.dimensions))
 }
 
-/// The index, made whole from the store when it is behind. A server that does not answer costs only what needs it: it is made whole later.
+/// The index. An embedded one is made whole from the store when it is behind; a server's, which other processes share, is left to the duty
+/// `reconcile`, and need not even answer: moderation does not need it.
 async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Result<Arc<dyn VectorIndex>> {
     let url = redact_url(&config.index.url);
-    let cure = match is_embedded(&config.index.url) {
+    let cure = match config.index.is_embedded() {
         true => {
             "stop every chaperone that uses it; when it is broken, delete the folder: it is rebuilt from the store at start"
         }
-        false => "is the URL right, and may this key in?",
+        false => "correct the section [index]",
     };
-    let index = index::connect(&config.index.url, dimensions)
+    let index = index::connect(&config.index, dimensions)
         .await
         .with_context(|| format!("cannot open index.url `{url}`: {cure}"))?;
-    let report = match workers::reindex(store, &*index, dimensions).await {
-        Err(error) if error.kind() == Kind::Unavailable && !is_embedded(&config.index.url) => {
-            tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on");
-            return Ok(index);
+    if !config.index.is_embedded() {
+        match index.health().await {
+            Err(error) if error.kind() == Kind::Conflict => return Err(error).context("the vector index does not fit"),
+            Err(error) => tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on"),
+            Ok(()) => {}
         }
-        report => {
-            report.with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?
-        }
-    };
+        return Ok(index);
+    }
+    let report = workers::reindex(store, &*index, dimensions)
+        .await
+        .with_context(|| format!("cannot bring index.url `{url}` up to date with the store: {cure}"))?;
     let workers::Reindexed { profiles, misfits, before, written } = report;
     if written > 0 || before > profiles {
         tracing::info!(profiles, before, written, "the index differed from the store: rebuilt");

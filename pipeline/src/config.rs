@@ -1,5 +1,7 @@
 //! Sections of the configuration that this crate owns.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::PipelineError;
@@ -96,13 +98,57 @@ impl Default for StoreConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IndexConfig {
-    /// `edge:<folder>`, created when missing.
+    /// `edge:<folder>`, created when missing; or the gRPC address of a Qdrant server: `http://<host>:6334`, `https://<host>:<port>`.
     pub url: String,
+    /// API key of the Qdrant server.
+    pub api_key: Option<Secret>,
+    /// Collection on the Qdrant server; created when missing.
+    pub collection: String,
+    /// Milliseconds that one call to the Qdrant server may take, its further tries included.
+    pub timeout_ms: u64,
+    /// Milliseconds that connecting to the Qdrant server may take.
+    pub connect_timeout_ms: u64,
 }
 
 impl Default for IndexConfig {
     fn default() -> Self {
-        Self { url: "edge:data/index".into() }
+        Self {
+            url: "edge:data/index".into(),
+            api_key: None,
+            collection: "chaperone_profiles".into(),
+            timeout_ms: 5_000,
+            connect_timeout_ms: 1_000,
+        }
+    }
+}
+
+impl IndexConfig {
+    /// Is the index a folder of this process?
+    pub fn is_embedded(&self) -> bool {
+        self.url.starts_with("edge:")
+    }
+}
+
+/// A text that is never shown: stars in debug output; `check-config` knows the keys that hold one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` from being shown.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for whoever has to send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
     }
 }
 

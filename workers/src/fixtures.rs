@@ -12,7 +12,7 @@ use models::Lane;
 use pipeline::{
     PipelineError,
     action::ActionKind,
-    index::{Hit, Point, Query, VectorIndex},
+    index::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex},
     item::{Content, Envelope, Item, ItemId, ItemKind, ProfileId, TenantId},
     process::Processed,
     queue::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle},
@@ -184,13 +184,29 @@ pub(crate) struct StillIndex {
 
 #[async_trait]
 impl VectorIndex for StillIndex {
+    fn dimensions(&self) -> usize {
+        1
+    }
+    async fn stamps(&self, profiles: &[(TenantId, ProfileId)]) -> Result<Vec<Option<Stamp>>, PipelineError> {
+        let kept = self.points.lock().unwrap();
+        let stamp = |(tenant, id): &(TenantId, ProfileId)| {
+            kept.iter().find(|point| point.tenant == *tenant && point.id == *id).map(Point::stamp)
+        };
+        Ok(profiles.iter().map(stamp).collect())
+    }
+    async fn held(&self, _: Option<Cursor>, _: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError> {
+        let kept = self.points.lock().unwrap();
+        let held = |point: &Point| Held { tenant: point.tenant.clone(), id: point.id.clone(), stamp: point.stamp() };
+        Ok((kept.iter().map(held).collect(), None))
+    }
     async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError> {
         let mut kept = self.points.lock().unwrap();
         kept.retain(|old| !points.iter().any(|new| new.id == old.id && new.tenant == old.tenant));
         kept.extend(points);
         Ok(())
     }
-    async fn delete(&self, _: &TenantId, _: Vec<ProfileId>) -> Result<(), PipelineError> {
+    async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError> {
+        self.points.lock().unwrap().retain(|point| point.tenant != *tenant || !ids.contains(&point.id));
         Ok(())
     }
     async fn clear(&self) -> Result<(), PipelineError> {

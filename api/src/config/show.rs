@@ -68,7 +68,7 @@ fn tables_of(name: &str, value: &Value) -> String {
 fn redact(table: &mut Table) {
     for (key, value) in table.iter_mut() {
         match value {
-            Value::String(text) if matches!(key.as_str(), "secret" | "sha256") => STARS.clone_into(text),
+            Value::String(text) if matches!(key.as_str(), "secret" | "sha256" | "api_key") => STARS.clone_into(text),
             Value::String(text) if key == "url" => *text = redact_url(text),
             Value::Table(inner) => redact(inner),
             Value::Array(list) => list.iter_mut().filter_map(Value::as_table_mut).for_each(redact),
@@ -105,7 +105,8 @@ mod tests {
         write!(
             file,
             "[server]\nmax_requests = 7\n[auth]\n[[auth.keys]]\nname = \"chat\"\nsha256 = \"{digest}\"\ntenant = \"t\"\nscopes = [\"check\"]\n\
-             [[webhooks]]\nname = \"hook\"\nurl = \"https://u:open-sesame@a.example/p?token=open-sesame\"\nsecret = \"open-sesame-open-sesame\"\n"
+             [[webhooks]]\nname = \"hook\"\nurl = \"https://u:open-sesame@a.example/p?token=open-sesame\"\nsecret = \"open-sesame-open-sesame\"\n\
+             [index]\napi_key = \"open-sesame\"\n"
         )
         .unwrap();
         let (config, sources) = Config::load_with_sources(Some(file.path())).unwrap();

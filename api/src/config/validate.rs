@@ -107,6 +107,8 @@ impl Config {
             ("queue.live_capacity", queue.live_capacity),
             ("queue.bulk_capacity", queue.bulk_capacity),
             ("queue.live_max_age_ms", usize::try_from(queue.live_max_age_ms).unwrap_or(usize::MAX)),
+            ("index.timeout_ms", usize::try_from(self.index.timeout_ms).unwrap_or(usize::MAX)),
+            ("index.connect_timeout_ms", usize::try_from(self.index.connect_timeout_ms).unwrap_or(usize::MAX)),
             ("store.retention_days", self.store.retention_days as usize),
             ("pipeline.max_text_bytes", pipeline.max_text_bytes),
             ("pipeline.max_picture_bytes", pipeline.max_picture_bytes),

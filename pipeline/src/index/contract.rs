@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Attributes, Condition, Hit, Point, Query, VectorIndex};
+use super::{Attributes, Condition, Held, Hit, Point, Query, VectorIndex};
 use crate::error::PipelineError;
 
 /// Dimensions of the suite's vectors.
@@ -17,7 +17,8 @@ macro_rules! index_contract {
         $crate::index::contract::index_contract!($open;
             x1_scores_are_the_cosine, x3_filters_agree_with_a_plain_scan, wrong_conditions_are_refused,
             writes_are_seen_at_once, tenants_see_only_their_own_points, equal_scores_go_by_id,
-            vectors_that_do_not_fit_are_refused, searches_go_on_while_it_is_optimised);
+            vectors_that_do_not_fit_are_refused, searches_go_on_while_it_is_optimised,
+            what_is_held_can_be_compared_and_paged);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -261,4 +262,36 @@ pub(crate) async fn searches_go_on_while_it_is_optimised(index: &Shared) {
     index.flush().await.unwrap();
     assert_eq!(index.count().await.unwrap(), 2020);
     agree(index, &points, Query { filter: vec![any("city", json!(["Köln"]))], ..query("a", 3, 10) }).await;
+}
+
+pub(crate) async fn what_is_held_can_be_compared_and_paged(index: &Shared) {
+    assert_eq!(index.held(None, 10).await.unwrap(), (vec![], None));
+    assert_eq!(index.dimensions(), DIMENSIONS);
+    let points = people(25);
+    index.upsert(points.clone()).await.unwrap();
+    let (mut held, mut from) = (Vec::new(), None);
+    loop {
+        let (page, next) = index.held(from, 10).await.unwrap();
+        assert!(page.len() <= 10, "{}", page.len());
+        held.extend(page);
+        from = next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let of = |point: &Point| (point.tenant.clone(), point.id.clone());
+    let mut expected: Vec<Held> =
+        points.iter().map(|p| Held { tenant: p.tenant.clone(), id: p.id.clone(), stamp: p.stamp() }).collect();
+    for list in [&mut held, &mut expected] {
+        list.sort_by_key(|held| (held.tenant.clone(), held.id.clone()));
+    }
+    assert_eq!(held, expected);
+
+    let asked = [of(&points[3]), ("a".into(), "unknown".into()), of(&points[1]), ("b".into(), points[1].id.clone())];
+    let stamps = index.stamps(&asked).await.unwrap();
+    assert_eq!(stamps, [Some(points[3].stamp()), None, Some(points[1].stamp()), None]);
+    let changed = Point { vector: vector(77), ..points[1].clone() };
+    index.upsert(vec![changed.clone()]).await.unwrap();
+    assert_eq!(index.stamps(&[of(&changed)]).await.unwrap(), [Some(changed.stamp())]);
+    assert_eq!(index.stamps(&[]).await.unwrap(), []);
 }

@@ -11,7 +11,7 @@ mod filter;
 mod point;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     fs::{self, File},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,13 +20,13 @@ use std::{
 use async_trait::async_trait;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointOperations, QueryEnum, QueryRequest,
-    ScoringQuery, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations, QueryEnum, QueryRequest,
+    ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
-use super::{Hit, Point, Query, VectorIndex};
+use super::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex, ties};
 use crate::{
     error::PipelineError,
     item::{ProfileId, TenantId},
@@ -35,17 +35,13 @@ use crate::{
 /// The vector's name inside the shard.
 const VECTOR: &str = "v";
 /// Raised when the payload's layout changes: older folders are rebuilt.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Beam of a graph search: full recall in measurements at 100,000 points.
 const BEAM: usize = 128;
 /// Attributes that get an index of their own; filters on more of them work, slower.
 const MAX_INDEXED: usize = 64;
 /// Qdrant's log of operations is only ever added to; past this size the next start makes the shard anew.
 const MAX_LOG_BYTES: u64 = 1 << 30;
-/// Hits looked at beyond the limit, so that equal scores are cut by id.
-const TIE_MARGIN: usize = 8;
-/// Where looking for the end of a tie stops.
-const MAX_TIE: usize = 4096;
 
 /// The embedded index.
 pub struct EdgeIndex {
@@ -247,13 +243,13 @@ impl Inner {
     }
 
     fn search(&self, query: &Query) -> Result<Vec<Hit>, PipelineError> {
-        point::check(&query.vector, self.dimensions)?;
+        super::point::check(&query.vector, self.dimensions)?;
         if query.limit == 0 {
             return Ok(Vec::new());
         }
         let filter = filter::build(query)?;
-        let mut count = query.limit.saturating_add(TIE_MARGIN);
-        let mut hits = loop {
+        let mut count = ties::first(query.limit);
+        let hits = loop {
             let nearest = NamedQuery::new(VectorInternal::Dense(query.vector.to_vec()), VECTOR);
             let request = QueryRequest {
                 prefetches: Vec::new(),
@@ -267,17 +263,39 @@ impl Inner {
                 with_payload: WithPayloadInterface::Bool(true),
             };
             let found = self.shard.query(request).map_err(internal)?;
-            // All equal scores at the cut have to be seen, or the cut would be by chance.
-            let open = found.len() == count
-                && found.last().map(|last| last.score) == found.get(query.limit - 1).map(|cut| cut.score);
-            if !open || count >= query.limit.saturating_add(MAX_TIE) {
-                break found.into_iter().map(point::read).collect::<Result<Vec<_>, _>>()?;
+            let scores: Vec<f32> = found.iter().map(|point| point.score).collect();
+            match ties::wider(&scores, query.limit, count) {
+                Some(wider) => count = wider,
+                None => break found.into_iter().map(point::read).collect::<Result<Vec<_>, _>>()?,
             }
-            count = count.saturating_mul(4);
         };
-        hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));
-        hits.truncate(query.limit);
-        Ok(hits)
+        Ok(ties::cut(hits, query.limit))
+    }
+
+    fn stamps(&self, profiles: &[(TenantId, ProfileId)]) -> Result<Vec<Option<Stamp>>, PipelineError> {
+        let ids: Vec<PointId> = profiles.iter().map(|(tenant, id)| point::number(tenant, id)).collect();
+        let found = self.shard.retrieve(&ids, Some(point::held_keys()), None).map_err(internal)?;
+        let mut stamps = HashMap::new();
+        for record in found {
+            stamps.insert(record.id, point::held(record)?.stamp);
+        }
+        Ok(ids.iter().map(|id| stamps.get(id).cloned()).collect())
+    }
+
+    fn held(&self, from: Option<Cursor>, limit: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError> {
+        let request = ScrollRequest {
+            offset: from.map(|Cursor(uuid)| PointId::Uuid(uuid)),
+            limit: Some(limit.max(1)),
+            with_payload: Some(point::held_keys()),
+            ..ScrollRequest::default()
+        };
+        let (found, next) = self.shard.scroll(request).map_err(internal)?;
+        let next = match next {
+            Some(PointId::Uuid(uuid)) => Some(Cursor(uuid)),
+            Some(PointId::NumId(_)) => return Err(internal("a point of somebody else is in the shard")),
+            None => None,
+        };
+        Ok((found.into_iter().map(point::held).collect::<Result<_, _>>()?, next))
     }
 
     fn flush(&self) -> Result<(), PipelineError> {
@@ -318,6 +336,10 @@ impl Drop for Inner {
 
 #[async_trait]
 impl VectorIndex for EdgeIndex {
+    fn dimensions(&self) -> usize {
+        self.inner.dimensions
+    }
+
     async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError> {
         if points.is_empty() {
             return Ok(());
@@ -340,6 +362,15 @@ impl VectorIndex for EdgeIndex {
 
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError> {
         self.run(move |inner| inner.search(&query)).await
+    }
+
+    async fn stamps(&self, profiles: &[(TenantId, ProfileId)]) -> Result<Vec<Option<Stamp>>, PipelineError> {
+        let profiles = profiles.to_vec();
+        self.run(move |inner| inner.stamps(&profiles)).await
+    }
+
+    async fn held(&self, from: Option<Cursor>, limit: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError> {
+        self.run(move |inner| inner.held(from, limit)).await
     }
 
     async fn count(&self) -> Result<usize, PipelineError> {

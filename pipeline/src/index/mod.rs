@@ -7,6 +7,10 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod edge;
+mod point;
+pub mod qdrant;
+mod ties;
+mod values;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -14,9 +18,12 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    config::IndexConfig,
     error::PipelineError,
     item::{ProfileId, TenantId},
 };
+
+pub use point::Stamp;
 
 /// What a point can be filtered by: strings, numbers, booleans, lists of strings.
 pub type Attributes = BTreeMap<String, serde_json::Value>;
@@ -91,9 +98,26 @@ pub struct Hit {
     pub attributes: Attributes,
 }
 
+/// One point as the index holds it, without its vector: to compare with the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which profile.
+    pub id: ProfileId,
+    /// Of vector and attributes, as upserted.
+    pub stamp: Stamp,
+}
+
+/// Where the next page of [`VectorIndex::held`] begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub(crate) uuid::Uuid);
+
 /// Finds near vectors.
 #[async_trait]
 pub trait VectorIndex: Send + Sync {
+    /// Length of its vectors.
+    fn dimensions(&self) -> usize;
     /// Writes points; one that is there is replaced.
     async fn upsert(&self, points: Vec<Point>) -> Result<(), PipelineError>;
     /// Removes points; unknown ids are no error.
@@ -102,6 +126,11 @@ pub trait VectorIndex: Send + Sync {
     async fn clear(&self) -> Result<(), PipelineError>;
     /// Nearest points, best first; ties by id.
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError>;
+    /// The stamps of these profiles' points, in the same order; `None` where there is none.
+    async fn stamps(&self, profiles: &[(TenantId, ProfileId)]) -> Result<Vec<Option<Stamp>>, PipelineError>;
+    /// Points of all tenants from `from` on, in an order of the index's own, and where the next page begins; `None`: that was the last.
+    /// Points written meanwhile may be left out.
+    async fn held(&self, from: Option<Cursor>, limit: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError>;
     /// How many points, all tenants.
     async fn count(&self) -> Result<usize, PipelineError>;
     /// Makes everything written so far durable.
@@ -112,10 +141,15 @@ pub trait VectorIndex: Send + Sync {
     async fn health(&self) -> Result<(), PipelineError>;
 }
 
-/// Opens the index that `url` names: `edge:<folder>` (created when missing).
-pub async fn connect(url: &str, dimensions: usize) -> Result<Arc<dyn VectorIndex>, PipelineError> {
-    match url.split_once(':') {
+/// Opens the index that `config.url` names: `edge:<folder>` (created when missing), or a Qdrant server's gRPC address, which need not
+/// answer yet. Errors, all of them to be mended by whoever configures: `Invalid` (`index_url`, …), `Conflict` (`index_dimensions`, `index_in_use`).
+pub async fn connect(config: &IndexConfig, dimensions: usize) -> Result<Arc<dyn VectorIndex>, PipelineError> {
+    match config.url.split_once(':') {
         Some(("edge", folder)) => Ok(Arc::new(edge::EdgeIndex::open(folder.as_ref(), dimensions).await?)),
-        _ => Err(PipelineError::invalid("index_url", format!("index.url `{url}` is not known: use `edge:<folder>`"))),
+        Some(("http" | "https", _)) => Ok(Arc::new(qdrant::QdrantIndex::connect(config, dimensions)?)),
+        _ => Err(PipelineError::invalid(
+            "index_url",
+            "index.url is not known: use `edge:<folder>`, or `http://<host>:6334` or `https://<host>:<port>` for a Qdrant server",
+        )),
     }
 }

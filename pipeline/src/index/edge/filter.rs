@@ -4,12 +4,14 @@ use qdrant_edge::{
     Condition as Qdrant, FieldCondition, Filter, HasIdCondition, JsonPath, Match, Range, ValueVariants,
     external::ordered_float::OrderedFloat,
 };
-use serde_json::Value;
 
 use super::point;
 use crate::{
     error::PipelineError,
-    index::{Condition, Query},
+    index::{
+        Condition, Query,
+        values::{Values, ends},
+    },
 };
 
 /// The query's tenant, conditions and exclusions as one filter.
@@ -19,21 +21,16 @@ pub(super) fn build(query: &Query) -> Result<Filter, PipelineError> {
     let mut must_not = Vec::new();
     for condition in &query.filter {
         match condition {
-            Condition::Any { values, attribute } if values.is_empty() => {
-                return Err(wrong(attribute, "needs at least one value"));
-            }
             Condition::Any { attribute, values } => {
-                must.push(Qdrant::Filter(Filter { should: Some(equal(attribute, values)?), ..Filter::new() }));
+                let any = equal(attribute, Values::parse_some(attribute, values)?);
+                must.push(Qdrant::Filter(Filter { should: Some(any), ..Filter::new() }));
             }
-            Condition::None { attribute, values } => must_not.extend(equal(attribute, values)?),
+            Condition::None { attribute, values } => {
+                must_not.extend(equal(attribute, Values::parse(attribute, values)?));
+            }
             Condition::Range { attribute, min, max } => {
-                if min.is_some_and(f64::is_nan) || max.is_some_and(f64::is_nan) {
-                    return Err(wrong(attribute, "needs numbers as its ends"));
-                }
-                let (gte, lte) = (min.map(OrderedFloat), max.map(OrderedFloat));
-                // Without an end, "is a number" is still asked.
-                let gte = gte.or(Some(OrderedFloat(f64::NEG_INFINITY)));
-                let range = Range { lt: None, gt: None, gte, lte };
+                let (min, max) = ends(attribute, *min, *max)?;
+                let range = Range { lt: None, gt: None, gte: Some(OrderedFloat(min)), lte: Some(OrderedFloat(max)) };
                 must.push(Qdrant::Field(FieldCondition::new_range(point::attribute(attribute), range)));
             }
         }
@@ -46,23 +43,10 @@ pub(super) fn build(query: &Query) -> Result<Filter, PipelineError> {
 }
 
 /// One condition per type of value: together they hold when the attribute, or one of its members, equals one of `values`.
-fn equal(attribute: &str, values: &[Value]) -> Result<Vec<Qdrant>, PipelineError> {
+fn equal(attribute: &str, values: Values) -> Vec<Qdrant> {
     let key: JsonPath = point::attribute(attribute);
-    let (mut strings, mut integers, mut bools) = (Vec::new(), Vec::new(), Vec::new());
-    for value in values {
-        match value {
-            Value::String(text) => strings.push(text.clone()),
-            Value::Bool(flag) => bools.push(*flag),
-            Value::Number(number) => match number.as_i64() {
-                Some(integer) => integers.push(integer),
-                None => return Err(wrong(attribute, "takes whole numbers: use `range` for others")),
-            },
-            Value::Null | Value::Array(_) | Value::Object(_) => {
-                return Err(wrong(attribute, "takes strings, whole numbers and booleans"));
-            }
-        }
-    }
     let field = |wanted: Match| Qdrant::Field(FieldCondition::new_match(key.clone(), wanted));
+    let Values { strings, integers, bools } = values;
     let mut conditions = Vec::new();
     if !strings.is_empty() {
         conditions.push(field(Match::from(strings)));
@@ -71,9 +55,5 @@ fn equal(attribute: &str, values: &[Value]) -> Result<Vec<Qdrant>, PipelineError
         conditions.push(field(Match::from(integers)));
     }
     conditions.extend(bools.into_iter().map(|flag| field(Match::new_value(ValueVariants::Bool(flag)))));
-    Ok(conditions)
-}
-
-fn wrong(attribute: &str, what: &str) -> PipelineError {
-    PipelineError::invalid("filter_value", format!("the condition on `{attribute}` {what}"))
+    conditions
 }

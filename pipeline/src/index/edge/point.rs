@@ -1,15 +1,15 @@
 //! Between our points and Qdrant's.
 
 use qdrant_edge::{
-    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, ScoredPoint, VectorStructPersisted, Vectors,
+    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, Record, ScoredPoint, VectorStructPersisted, Vectors,
+    WithPayloadInterface,
 };
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::VECTOR;
 use crate::{
     error::PipelineError,
-    index::{Attributes, Hit, Point},
+    index::{Attributes, Held, Hit, Point, Stamp, point},
     item::{ProfileId, TenantId},
 };
 
@@ -17,20 +17,14 @@ use crate::{
 pub(super) const TENANT: &str = "tenant";
 /// Payload key of the profile's id.
 const PROFILE: &str = "profile";
+/// Payload key of the point's stamp.
+const STAMP: &str = "stamp";
 /// Before every attribute's payload key.
 const ATTRIBUTE: &str = "a.";
 
-/// The point's id inside the shard: a hash of tenant and profile, shaped as a UUID.
+/// The point's id inside the shard.
 pub(super) fn number(tenant: &TenantId, id: &ProfileId) -> PointId {
-    let mut hash = Sha256::new();
-    // The length keeps ("ab", "c") and ("a", "bc") apart.
-    hash.update((tenant.0.len() as u64).to_le_bytes());
-    hash.update(tenant.0.as_bytes());
-    hash.update(id.0.as_bytes());
-    let digest = hash.finalize();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    PointId::Uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    PointId::Uuid(point::number(tenant, id))
 }
 
 /// A payload key as a path of one step, whatever characters it has.
@@ -60,24 +54,12 @@ pub(super) fn index_of(name: &str, value: &Value) -> Option<(String, PayloadSche
     Some((format!("{ATTRIBUTE}{name}"), kind))
 }
 
-/// Refuses a vector that cannot be searched with.
-pub(super) fn check(vector: &[f32], dimensions: usize) -> Result<(), PipelineError> {
-    if vector.len() != dimensions {
-        let message = format!("the vector has {} dimensions, the index has {dimensions}", vector.len());
-        return Err(PipelineError::invalid("vector_dimensions", message));
-    }
-    let square: f32 = vector.iter().map(|value| value * value).sum();
-    if !square.is_finite() || square <= 0.0 {
-        return Err(PipelineError::invalid("vector_length", "the vector must be finite and of unit length"));
-    }
-    Ok(())
-}
-
 pub(super) fn write(point: &Point, dimensions: usize) -> Result<PointStructPersisted, PipelineError> {
-    check(&point.vector, dimensions)?;
+    point::check(&point.vector, dimensions)?;
     let mut payload = Map::new();
     payload.insert(TENANT.into(), point.tenant.0.clone().into());
     payload.insert(PROFILE.into(), point.id.0.clone().into());
+    payload.insert(STAMP.into(), point.stamp().0.into());
     for (name, value) in &point.attributes {
         payload.insert(format!("{ATTRIBUTE}{name}"), value.clone());
     }
@@ -97,28 +79,16 @@ pub(super) fn read(found: ScoredPoint) -> Result<Hit, PipelineError> {
     Ok(Hit { id: ProfileId(id), score: found.score, attributes })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Payload keys that [`held`] needs.
+pub(super) fn held_keys() -> WithPayloadInterface {
+    WithPayloadInterface::Fields(vec![path(TENANT), path(PROFILE), path(STAMP)])
+}
 
-    #[test]
-    fn numbers_differ_by_tenant_and_profile() {
-        let number = |tenant: &str, id: &str| number(&tenant.into(), &id.into());
-        assert_eq!(number("a", "x"), number("a", "x"));
-        assert_ne!(number("a", "x"), number("b", "x"));
-        assert_ne!(number("ab", "c"), number("a", "bc"));
-    }
-
-    #[test]
-    fn unusable_vectors_are_refused() {
-        let code = |vector: &[f32]| match check(vector, 2) {
-            Err(PipelineError::Invalid { code, .. }) => code,
-            Ok(()) => "fine",
-            Err(other) => panic!("{other}"),
-        };
-        assert_eq!(code(&[0.6, 0.8]), "fine");
-        assert_eq!(code(&[1.0]), "vector_dimensions");
-        assert_eq!(code(&[0.0, 0.0]), "vector_length");
-        assert_eq!(code(&[f32::NAN, 0.0]), "vector_length");
-    }
+pub(super) fn held(found: Record) -> Result<Held, PipelineError> {
+    let mut payload = found.payload.unwrap_or_default().0;
+    let mut text = |key: &str| match payload.remove(key) {
+        Some(Value::String(text)) => Ok(text),
+        _ => Err(PipelineError::Internal { part: "index", message: format!("a point has no {key}") }),
+    };
+    Ok(Held { tenant: TenantId(text(TENANT)?), id: ProfileId(text(PROFILE)?), stamp: Stamp(text(STAMP)?) })
 }

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::EdgeIndex;
 use crate::{
+    config::IndexConfig,
     error::PipelineError,
     index::{
         VectorIndex, connect,
@@ -17,7 +18,8 @@ use crate::{
 async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("edge:{}", folder.path().join("deep/er").display());
-    (connect(&url, DIMENSIONS).await.unwrap(), folder)
+    let config = IndexConfig { url, ..IndexConfig::default() };
+    (connect(&config, DIMENSIONS).await.unwrap(), folder)
 }
 
 crate::index::contract::index_contract!(folder);
