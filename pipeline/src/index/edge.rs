@@ -20,8 +20,9 @@ use std::{
 use async_trait::async_trait;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations, QueryEnum, QueryRequest,
-    ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations, QueryEnum,
+    QueryRequest, ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface,
+    WithVector,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;

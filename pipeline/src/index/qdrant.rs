@@ -22,7 +22,8 @@ mod stand_in;
 mod tests;
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    future::Future,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -87,22 +88,28 @@ impl QdrantIndex {
     }
 
     /// One call with its tries. A collection that went away (somebody deleted it) is made anew, once.
-    async fn call<T>(
+    async fn call<R: Clone, T, F: Future<Output = Result<T, QdrantError>>>(
         &self,
         what: &'static str,
-        work: impl AsyncFn() -> Result<T, QdrantError>,
+        request: R,
+        work: impl Fn(Qdrant, R) -> F,
     ) -> Result<T, PipelineError> {
         let deadline = Instant::now() + self.timeout;
-        self.prepare(deadline).await?;
-        match call::tries(what, deadline, &work).await {
+        self.prepare(deadline).await.map_err(for_callers)?;
+        let call = call::Call { what, client: &self.client, deadline };
+        match call.tries(request.clone(), &work).await {
             Err(Failure::Missing(_)) => {
-                tracing::warn!(index.collection = self.collection, "the collection is gone: made anew, filled by the next reconciliation");
+                tracing::warn!(
+                    index.collection = self.collection,
+                    "the collection is gone: made anew, filled by the next reconciliation"
+                );
                 self.forget();
-                self.prepare(deadline).await?;
-                call::tries(what, deadline, &work).await.map_err(|failure| failure.error(what))
+                self.prepare(deadline).await.map_err(for_callers)?;
+                call.tries(request, &work).await
             }
-            result => result.map_err(|failure| failure.error(what)),
+            result => result,
         }
+        .map_err(|failure| failure.error(what))
     }
 
     /// Makes sure, once, that the collection is there and fits.
@@ -110,7 +117,7 @@ impl QdrantIndex {
         if self.ready.load(Ordering::Acquire) {
             return Ok(());
         }
-        let what = "opening the collection";
+        let what = "open the collection";
         let turn = tokio::time::timeout_at(deadline, self.making.lock()).await;
         let _turn = turn.map_err(|_| Failure::Down("no answer in time".into()).error(what))?;
         if self.ready.load(Ordering::Acquire) {
@@ -142,23 +149,32 @@ impl QdrantIndex {
                 }
             }
             let request = request::attribute_index(&self.collection, &key, kind);
-            self.call("indexing an attribute", async || self.client.create_field_index(request.clone()).await).await?;
+            let index = |client: Qdrant, request| async move { client.create_field_index(request).await };
+            self.call("index an attribute", request, index).await?;
             self.indexed().insert(key);
         }
         Ok(())
     }
 
-    /// Makes the server apply a write; an answer that it will do so later counts as no answer.
-    async fn write(
-        &self,
-        what: &'static str,
-        work: impl AsyncFn() -> Result<qdrant::PointsOperationResponse, QdrantError>,
-    ) -> Result<(), PipelineError> {
-        let answer = self.call(what, work).await?;
-        match answer.result.map(|result| result.status()) {
-            Some(qdrant::UpdateStatus::Completed) => Ok(()),
-            status => Err(Failure::Down(format!("the write is not applied yet ({status:?})")).error(what)),
-        }
+    async fn remove(&self, what: &'static str, request: qdrant::DeletePoints) -> Result<(), PipelineError> {
+        let answer = self.call(what, request, |client, request| async move { client.delete_points(request).await });
+        applied(what, answer.await?)
+    }
+}
+
+/// A collection that does not fit is for whoever configures (start and health tell); for a caller the index is down.
+fn for_callers(error: PipelineError) -> PipelineError {
+    match error {
+        PipelineError::Conflict { message, .. } => PipelineError::Unavailable { part: "index", message },
+        other => other,
+    }
+}
+
+/// An answer that the server will do it later counts as no answer.
+fn applied(what: &str, answer: qdrant::PointsOperationResponse) -> Result<(), PipelineError> {
+    match answer.result.map(|result| result.status()) {
+        Some(qdrant::UpdateStatus::Completed) => Ok(()),
+        status => Err(Failure::Down(format!("the write is not applied yet ({status:?})")).error(what)),
     }
 }
 
@@ -172,26 +188,25 @@ impl VectorIndex for QdrantIndex {
         points.iter().try_for_each(|point| check(&point.vector, self.dimensions))?;
         for chunk in points.chunks(CHUNK) {
             // First, so that the collection's list of indexes is known.
-            self.prepare(Instant::now() + self.timeout).await?;
+            self.prepare(Instant::now() + self.timeout).await.map_err(for_callers)?;
             self.index_attributes(chunk).await?;
             let request = request::upsert(&self.collection, chunk);
-            self.write("upsert", async || self.client.upsert_points(request.clone()).await).await?;
+            let upsert = |client: Qdrant, request| async move { client.upsert_points(request).await };
+            applied("upsert", self.call("upsert", request, upsert).await?)?;
         }
         Ok(())
     }
 
     async fn delete(&self, tenant: &TenantId, ids: Vec<ProfileId>) -> Result<(), PipelineError> {
         for chunk in ids.chunks(CHUNK) {
-            let request = request::delete(&self.collection, tenant, chunk);
-            self.write("delete", async || self.client.delete_points(request.clone()).await).await?;
+            self.remove("delete", request::delete(&self.collection, tenant, chunk)).await?;
         }
         Ok(())
     }
 
     async fn clear(&self) -> Result<(), PipelineError> {
         // Not by deleting the collection: other processes are using it.
-        let request = request::clear(&self.collection);
-        self.write("clear", async || self.client.delete_points(request.clone()).await).await
+        self.remove("clear", request::clear(&self.collection)).await
     }
 
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError> {
@@ -203,7 +218,8 @@ impl VectorIndex for QdrantIndex {
         let mut count = ties::first(query.limit);
         loop {
             let request = request::search(&self.collection, &query.vector, filter.clone(), count);
-            let found = self.call("search", async || self.client.query(request.clone()).await).await?.result;
+            let search = |client: Qdrant, request| async move { client.query(request).await };
+            let found = self.call("search", request, search).await?.result;
             let scores: Vec<f32> = found.iter().map(|point| point.score).collect();
             match ties::wider(&scores, query.limit, count) {
                 Some(wider) => count = wider,
@@ -219,10 +235,10 @@ impl VectorIndex for QdrantIndex {
         let mut stamps = Vec::with_capacity(profiles.len());
         for chunk in profiles.chunks(CHUNK) {
             let request = request::stamps(&self.collection, chunk);
-            let found = self.call("read", async || self.client.get_points(request.clone()).await).await?.result;
+            let read = |client: Qdrant, request| async move { client.get_points(request).await };
+            let found = self.call("read", request, read).await?.result;
             let found = found.into_iter().map(point::held).collect::<Result<Vec<_>, _>>()?;
-            let known: std::collections::HashMap<_, _> =
-                found.into_iter().map(|held| ((held.tenant, held.id), held.stamp)).collect();
+            let known: HashMap<_, _> = found.into_iter().map(|held| ((held.tenant, held.id), held.stamp)).collect();
             stamps.extend(chunk.iter().map(|key| known.get(key).cloned()));
         }
         Ok(stamps)
@@ -230,14 +246,15 @@ impl VectorIndex for QdrantIndex {
 
     async fn held(&self, from: Option<Cursor>, limit: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError> {
         let request = request::held(&self.collection, from, limit);
-        let page = self.call("read", async || self.client.scroll(request.clone()).await).await?;
+        let read = |client: Qdrant, request| async move { client.scroll(request).await };
+        let page = self.call("read", request, read).await?;
         let next = page.next_page_offset.map(point::cursor).transpose()?;
         Ok((page.result.into_iter().map(point::held).collect::<Result<_, _>>()?, next))
     }
 
     async fn count(&self) -> Result<usize, PipelineError> {
         let request = request::count(&self.collection);
-        let answer = self.call("count", async || self.client.count(request.clone()).await).await?;
+        let answer = self.call("count", request, |client, request| async move { client.count(request).await }).await?;
         let count = answer.result.map_or(0, |result| result.count);
         Ok(usize::try_from(count).unwrap_or(usize::MAX))
     }

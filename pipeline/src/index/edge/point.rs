@@ -1,8 +1,8 @@
 //! Between our points and Qdrant's.
 
 use qdrant_edge::{
-    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, Record, ScoredPoint, VectorStructPersisted, Vectors,
-    WithPayloadInterface,
+    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, Record, ScoredPoint, VectorStructPersisted,
+    Vectors, WithPayloadInterface,
 };
 use serde_json::{Map, Value};
 

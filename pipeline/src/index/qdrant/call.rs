@@ -36,9 +36,9 @@ impl Failure {
                 what: "the vector index",
                 retry_after_s: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
             },
-            Self::Missing(cause) => {
-                down(format!("{what}: the collection went away, and again after it was made anew: who deletes it? ({cause})"))
-            }
+            Self::Missing(cause) => down(format!(
+                "{what}: the collection went away, and again after it was made anew: who deletes it? ({cause})"
+            )),
             Self::Refused(cause) => down(format!("{what}: the Qdrant server refuses us ({cause}): set index.api_key")),
             Self::Wrong(cause) => PipelineError::Internal { part: "index", message: format!("{what}: {cause}") },
         }
@@ -73,39 +73,52 @@ fn by_code(code: i32, message: &str) -> Failure {
     }
 }
 
-/// Calls until it works, fails for good, or `deadline` comes.
-pub(super) async fn tries<T>(
-    what: &'static str,
-    deadline: Instant,
-    work: &impl AsyncFn() -> Result<T, QdrantError>,
-) -> Result<T, Failure> {
-    let started = Instant::now();
-    let result = with_waits(deadline, work).await;
-    let outcome = if result.is_ok() { "done" } else { "failed" };
-    metrics::histogram!("chaperone_index_call_seconds", "call" => what, "result" => outcome)
-        .record(started.elapsed().as_secs_f64());
-    result
+/// One call that may be tried several times.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    /// For errors and metrics.
+    pub(super) what: &'static str,
+    pub(super) client: &'a Qdrant,
+    /// When its caller stops waiting.
+    pub(super) deadline: Instant,
 }
 
-async fn with_waits<T>(
-    deadline: Instant,
-    work: &impl AsyncFn() -> Result<T, QdrantError>,
-) -> Result<T, Failure> {
-    let mut waits = WAITS.into_iter();
-    let mut last = None;
-    loop {
-        let failure = match within(deadline, work()).await {
-            Some(Ok(value)) => return Ok(value),
-            Some(Err(error)) => failure(&error),
-            // The cause of the try before says more than that time is up.
-            None => return Err(last.unwrap_or_else(|| Failure::Down("no answer in time".into()))),
-        };
-        let Failure::Down(_) = failure else { return Err(failure) };
-        match waits.next() {
-            Some(wait) if Instant::now() + wait < deadline => tokio::time::sleep(wait).await,
-            _ => return Err(failure),
+impl Call<'_> {
+    /// Calls until it works, fails for good, or the deadline comes.
+    pub(super) async fn tries<R: Clone, T, F: Future<Output = Result<T, QdrantError>>>(
+        &self,
+        request: R,
+        work: &impl Fn(Qdrant, R) -> F,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        let result = self.with_waits(request, work).await;
+        let outcome = if result.is_ok() { "done" } else { "failed" };
+        metrics::histogram!("chaperone_index_call_seconds", "call" => self.what, "result" => outcome)
+            .record(started.elapsed().as_secs_f64());
+        result
+    }
+
+    async fn with_waits<R: Clone, T, F: Future<Output = Result<T, QdrantError>>>(
+        &self,
+        request: R,
+        work: &impl Fn(Qdrant, R) -> F,
+    ) -> Result<T, Failure> {
+        let mut waits = WAITS.into_iter();
+        let mut last = None;
+        loop {
+            let failure = match within(self.deadline, work(self.client.clone(), request.clone())).await {
+                Some(Ok(value)) => return Ok(value),
+                Some(Err(error)) => failure(&error),
+                // The cause of the try before says more than that time is up.
+                None => return Err(last.unwrap_or_else(|| Failure::Down("no answer in time".into()))),
+            };
+            let Failure::Down(_) = failure else { return Err(failure) };
+            match waits.next() {
+                Some(wait) if Instant::now() + wait < self.deadline => tokio::time::sleep(wait).await,
+                _ => return Err(failure),
+            }
+            last = Some(failure);
         }
-        last = Some(failure);
     }
 }
 

@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use qdrant_client::{Qdrant, qdrant};
 use tokio::time::Instant;
 
-use super::{call, call::Failure, point, request};
+use super::{
+    call::{Call, Failure},
+    point, request,
+};
 use crate::error::PipelineError;
 
 /// What there is to know of a collection that fits: the payload keys with an index.
@@ -21,8 +24,8 @@ pub(super) async fn open(
     let mut found = look(client, name, dimensions, deadline).await?;
     if found.is_none() {
         let request = request::collection(name, dimensions);
-        let made = call::tries("make the collection", deadline, &async || client.create_collection(request.clone()).await);
-        let made = made.await;
+        let call = Call { what: "make the collection", client, deadline };
+        let made = call.tries(request, &|client, request| async move { client.create_collection(request).await }).await;
         // Another process may have been faster; servers answer that in different ways. What counts is whether it is there now.
         found = look(client, name, dimensions, deadline).await?;
         match (&found, made) {
@@ -36,8 +39,10 @@ pub(super) async fn open(
     };
     if indexed.insert(point::TENANT.to_owned()) {
         let request = request::tenant_index(name);
-        let made = call::tries("index the tenant", deadline, &async || client.create_field_index(request.clone()).await);
-        made.await.map_err(|failure| failure.error("index the tenant"))?;
+        let call = Call { what: "index the tenant", client, deadline };
+        let made =
+            call.tries(request, &|client, request| async move { client.create_field_index(request).await }).await;
+        made.map_err(|failure| failure.error(call.what))?;
     }
     Ok(indexed)
 }
@@ -50,7 +55,9 @@ pub(super) async fn look(
     deadline: Instant,
 ) -> Result<Option<Indexed>, PipelineError> {
     let what = "look at the collection";
-    let answer = match call::tries(what, deadline, &async || client.collection_info(name).await).await {
+    let call = Call { what, client, deadline };
+    let looked = call.tries(name.to_owned(), &|client, name| async move { client.collection_info(name).await }).await;
+    let answer = match looked {
         Ok(answer) => answer,
         Err(Failure::Missing(_)) => return Ok(None),
         Err(failure) => return Err(failure.error(what)),
@@ -62,7 +69,8 @@ pub(super) async fn look(
 
 /// Does an existing collection hold vectors like ours?
 fn check(info: &qdrant::CollectionInfo, name: &str, dimensions: usize) -> Result<(), PipelineError> {
-    let vectors = info.config.as_ref().and_then(|config| config.params.as_ref()?.vectors_config.as_ref()?.config.as_ref());
+    let vectors =
+        info.config.as_ref().and_then(|config| config.params.as_ref()?.vectors_config.as_ref()?.config.as_ref());
     let found = match vectors {
         Some(qdrant::vectors_config::Config::Params(params)) => {
             if params.size == dimensions as u64 && params.distance() == qdrant::Distance::Cosine {

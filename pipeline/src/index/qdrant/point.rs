@@ -127,8 +127,9 @@ fn text(payload: &mut HashMap<String, Value>, key: &str) -> Result<String, Pipel
 }
 
 fn damaged(key: &str) -> PipelineError {
-    let message =
-        format!("a point in the collection has no usable `{key}`: did another program write into it? Give each its own");
+    let message = format!(
+        "a point in the collection has no usable `{key}`: did another program write into it? Give each its own"
+    );
     PipelineError::Internal { part: "index", message }
 }
 

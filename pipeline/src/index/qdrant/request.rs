@@ -3,9 +3,9 @@
 use qdrant_client::qdrant::{
     CountPoints, CountPointsBuilder, CreateCollection, CreateCollectionBuilder, CreateFieldIndexCollection,
     CreateFieldIndexCollectionBuilder, DeletePoints, DeletePointsBuilder, Distance, FieldType, Filter, GetPoints,
-    GetPointsBuilder, HnswConfigDiffBuilder, KeywordIndexParamsBuilder, PayloadIncludeSelector, PointId,
-    PointsIdsList, Query, QueryPoints, QueryPointsBuilder, ScrollPoints, ScrollPointsBuilder, SearchParamsBuilder,
-    UpsertPoints, UpsertPointsBuilder, VectorParamsBuilder, with_payload_selector::SelectorOptions,
+    GetPointsBuilder, HnswConfigDiffBuilder, KeywordIndexParamsBuilder, PayloadIncludeSelector, PointId, PointsIdsList,
+    Query, QueryPoints, QueryPointsBuilder, ScrollPoints, ScrollPointsBuilder, SearchParamsBuilder, UpsertPoints,
+    UpsertPointsBuilder, VectorParamsBuilder, with_payload_selector::SelectorOptions,
 };
 
 use super::point;
