@@ -11,12 +11,12 @@ CHAPERONE := $(TARGET)/release/chaperone
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo serve test models bench bench-micro lint setup setup-test build
+.PHONY: help demo serve test models bench bench-micro lint lint-deploy setup setup-test build
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
 	@echo
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: models ## Install what is missing, fetch models, build, and show real verdicts (about 20 s once built)
 	@$(CHAPERONE) demo
@@ -47,6 +47,9 @@ bench-micro: ## Time the hot paths one by one
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check
 	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+lint-deploy: ## Lint images, compose file, chart and alert rules (fetches the linters into a throw-away folder)
+	@deploy/lint/lint.sh
 
 setup: ## Install the system packages that building needs
 	@deploy/setup.sh

@@ -1,0 +1,26 @@
+//! Writes that the index missed because it was down: counted in the store, so that whichever process does the reconciliation knows of them.
+//!
+//! Two positions in the store: how many were missed, and how many of these are repaired. The writer commits its row first and notes the miss
+//! afterwards, so a reconciliation that begins after it read the count sees the row.
+
+use crate::{error::PipelineError, store::Store};
+
+const MISSED: &str = "index.missed";
+const REPAIRED: &str = "index.repaired";
+
+/// Notes that a row was written which the index does not have. Two at the same moment may count as one.
+pub async fn note(store: &dyn Store) -> Result<(), PipelineError> {
+    let missed = store.relay_position(MISSED).await?;
+    store.move_relay(MISSED, missed.saturating_add(1)).await
+}
+
+/// The count to pass to [`repaired`]; `None` when all is repaired.
+pub async fn seen(store: &dyn Store) -> Result<Option<i64>, PipelineError> {
+    let missed = store.relay_position(MISSED).await?;
+    Ok((missed > store.relay_position(REPAIRED).await?).then_some(missed))
+}
+
+/// Everything that was missed up to `seen` is in the index.
+pub async fn repaired(store: &dyn Store, seen: i64) -> Result<(), PipelineError> {
+    store.move_relay(REPAIRED, seen).await
+}
