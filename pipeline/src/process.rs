@@ -53,6 +53,7 @@ use crate::{
 };
 
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
+pub use profiles::Written;
 
 /// Participants whose state is kept in memory; others are read from the store.
 const PARTICIPANTS_IN_MEMORY: usize = 50_000;

@@ -179,6 +179,7 @@ pub(crate) async fn empty_store() -> Arc<dyn Store> {
 pub(crate) struct StillIndex {
     pub(crate) flushes: Mutex<u32>,
     pub(crate) points: Mutex<Vec<Point>>,
+    pub(crate) clears: std::sync::atomic::AtomicUsize,
     pub(crate) fails: bool,
 }
 
@@ -210,6 +211,7 @@ impl VectorIndex for StillIndex {
         Ok(())
     }
     async fn clear(&self) -> Result<(), PipelineError> {
+        self.clears.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.points.lock().unwrap().clear();
         Ok(())
     }

@@ -7,6 +7,8 @@ use pipeline::{PipelineError, clock::Clock, index::VectorIndex, queue::Queue, st
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::reconcile::{Reconciled, Reconciler};
+
 /// What is done regularly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duty {
@@ -18,11 +20,13 @@ pub enum Duty {
     Optimise,
     /// Rows past their retention go.
     Expire,
+    /// The index gets what it missed.
+    Reconcile,
 }
 
 impl Duty {
     /// Every duty.
-    pub const ALL: [Self; 4] = [Self::Measure, Self::Flush, Self::Optimise, Self::Expire];
+    pub const ALL: [Self; 5] = [Self::Measure, Self::Flush, Self::Optimise, Self::Expire, Self::Reconcile];
 
     /// For logs and metrics.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +35,7 @@ impl Duty {
             Self::Flush => "flush",
             Self::Optimise => "optimise",
             Self::Expire => "expire",
+            Self::Reconcile => "reconcile",
         }
     }
 
@@ -43,6 +48,8 @@ impl Duty {
             // Expensive and never urgent: not while a service starts.
             Self::Optimise => (seconds(60), seconds(600)),
             Self::Expire => (seconds(30), seconds(3600)),
+            // Mostly a look whether there is a reason.
+            Self::Reconcile => (seconds(5), seconds(15)),
         }
     }
 }
@@ -54,6 +61,7 @@ pub struct Janitor {
     queue: Arc<dyn Queue>,
     clock: Clock,
     retention: TimeDelta,
+    reconciler: Reconciler,
     nudges: [Notify; Duty::ALL.len()],
 }
 
@@ -66,7 +74,10 @@ impl Janitor {
         clock: Clock,
         retention: TimeDelta,
     ) -> Self {
-        Self { store, index, queue, clock, retention, nudges: Default::default() }
+        // Names this process among those that share the store.
+        let holder = uuid::Uuid::now_v7().to_string();
+        let reconciler = Reconciler::new(store.clone(), index.clone(), clock.clone(), holder);
+        Self { store, index, queue, clock, retention, reconciler, nudges: Default::default() }
     }
 
     /// Makes `duty` run now, or once more when it is running.
@@ -105,6 +116,7 @@ impl Janitor {
             Duty::Flush => self.index.flush().await,
             Duty::Optimise => self.index.optimise().await,
             Duty::Expire => self.expire().await,
+            Duty::Reconcile => self.reconcile().await,
         }
     }
 
@@ -121,6 +133,19 @@ impl Janitor {
             metrics::gauge!("chaperone_queue_capacity", "lane" => lane).set(depth.capacity as f64);
         }
         points.map(|_| ())
+    }
+
+    async fn reconcile(&self) -> Result<(), PipelineError> {
+        let Some(report) = self.reconciler.turn().await? else { return Ok(()) };
+        let Reconciled { profiles, misfits, written, removed } = report;
+        if written + removed > 0 {
+            tracing::info!(profiles, written, removed, "the index differed from the store: put right");
+        }
+        if misfits > 0 {
+            tracing::warn!(misfits, "profiles were embedded by another model: send them again to have them found");
+        }
+        metrics::counter!("chaperone_index_repaired_total").increment((written + removed) as u64);
+        Ok(())
     }
 
     async fn expire(&self) -> Result<(), PipelineError> {

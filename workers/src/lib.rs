@@ -11,7 +11,7 @@
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
-//! | the index made whole from the store | [`reindex`] |
+//! | the index made whole from the store: an embedded one at start, any other while everybody writes | [`reindex`], [`reconcile`] |
 //! | all of it started, watched and drained | [`supervise`] |
 //!
 //! Deliberately absent: rules, SQL, tensors, routes.
@@ -27,6 +27,7 @@ pub mod janitor;
 pub mod notices;
 pub mod outbox;
 pub mod pace;
+pub mod reconcile;
 pub mod reindex;
 pub mod relay;
 pub mod signature;
@@ -34,5 +35,6 @@ pub mod supervise;
 
 pub use config::{BusConfig, WebhookConfig, WorkersConfig, minimum_permits};
 pub use janitor::Duty;
+pub use reconcile::{Reconciled, Reconciler};
 pub use reindex::{Reindexed, reindex};
 pub use supervise::{Drained, Setup, Workers, WorkersError};

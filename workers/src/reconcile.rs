@@ -65,6 +65,8 @@ impl Reconciler {
     /// One turn: looks whether there is a reason, and reconciles. `None`: there is none, or another process is at it.
     pub async fn turn(&self) -> Result<Option<Reconciled>, PipelineError> {
         let behind = missed::seen(&*self.store).await?;
+        let count = behind.map_or(0, |behind| behind.count);
+        metrics::gauge!("chaperone_index_missed_writes").set(count as f64);
         let compared = self.store.relay_position(COMPARED).await?;
         let now = self.clock.now().timestamp();
         let due = behind.is_some() || now.saturating_sub(compared) >= PERIOD.num_seconds() || self.is_hollow().await?;
@@ -75,6 +77,7 @@ impl Reconciler {
         // What was missed after the look at `behind` is behind it, and stays a reason for the next turn.
         if let Some(behind) = behind {
             missed::repaired(&*self.store, behind).await?;
+            metrics::gauge!("chaperone_index_missed_writes").set(0.0);
         }
         self.store.move_relay(COMPARED, now).await?;
         Ok(Some(report))

@@ -59,14 +59,26 @@ impl From<Profile> for ProfileView {
     }
 }
 
+/// A profile that was written.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WrittenProfile {
+    /// The profile.
+    #[serde(flatten)]
+    profile: ProfileView,
+    /// `true`: a search that starts now sees it. `false`: it is stored, but the vector index is down; searches see it some seconds after the
+    /// index is back, and nothing needs to be sent again.
+    indexed: bool,
+}
+
 /// Write a profile
 ///
-/// Replaces what was there. A search that starts after the answer sees it. Unchanged texts are not embedded again.
+/// Replaces what was there. A search that starts after the answer sees it, unless `indexed` is `false`. Unchanged texts are not embedded
+/// again.
 #[utoipa::path(
     put, path = "/v1/profiles/{id}", tag = "people", request_body = NewProfile,
     params(("id" = String, Path, description = "Your id of the person")),
     responses(
-        (status = 200, description = "Written", body = ProfileView),
+        (status = 200, description = "Written", body = WrittenProfile),
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
@@ -75,11 +87,11 @@ pub async fn put(
     caller: Allowed<ToProfiles>,
     Path(id): Path<String>,
     Body(new): Body<NewProfile>,
-) -> Result<Json<ProfileView>, ApiError> {
+) -> Result<Json<WrittenProfile>, ApiError> {
     name("id", &id)?;
     let draft = ProfileDraft { interests: new.interests, bio: new.bio, attributes: new.attributes };
-    let profile = app.services.pipeline.put_profile(&caller.tenant, ProfileId(id), draft).await?;
-    Ok(Json(profile.into()))
+    let written = app.services.pipeline.put_profile(&caller.tenant, ProfileId(id), draft).await?;
+    Ok(Json(WrittenProfile { profile: written.profile.into(), indexed: written.indexed }))
 }
 
 /// Show a profile
@@ -104,10 +116,12 @@ pub async fn show(
 
 /// Delete a profile
 ///
-/// A search that starts after the answer does not find it.
+/// After 204, a search that starts does not find it. After 202 the row is gone, but the vector index is down: once it is back, searches may
+/// find the person for some seconds, until the index is repaired. Nothing needs to be sent again.
 #[utoipa::path(
     delete, path = "/v1/profiles/{id}", tag = "people", params(("id" = String, Path, description = "Your id of the person")),
     responses(
+        (status = 202, description = "Deleted; the vector index, which is down, follows later"),
         (status = 204, description = "Deleted"),
         (status = 404, description = "No such profile", body = ErrorBody),
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
@@ -119,6 +133,6 @@ pub async fn delete(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     name("id", &id)?;
-    app.services.pipeline.delete_profile(&caller.tenant, &ProfileId(id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let indexed = app.services.pipeline.delete_profile(&caller.tenant, &ProfileId(id)).await?;
+    Ok(if indexed { StatusCode::NO_CONTENT } else { StatusCode::ACCEPTED })
 }

@@ -21,7 +21,10 @@ async fn x1_profiles_are_written_shown_and_deleted() {
         (&written["id"], &written["version"], &written["attributes"]["age"]),
         (&json!("ann"), &json!(1), &json!(30))
     );
-    assert_eq!(service.get("/v1/profiles/ann").await.expect(200), written);
+    assert_eq!(written["indexed"], true);
+    let mut shown = service.get("/v1/profiles/ann").await.expect(200);
+    shown["indexed"] = json!(true);
+    assert_eq!(shown, written);
     let same = put(&service, "ann", "hiking", json!({ "age": 31 })).await;
     assert_eq!((&same["version"], &same["attributes"]["age"]), (&json!(1), &json!(31)), "the text is the same");
     let other = put(&service, "ann", "chess", json!({ "age": 31 })).await;
@@ -72,4 +75,18 @@ async fn x1_people_are_found_by_text_by_profile_and_through_filters() {
     let after = service.post("/v1/similar", &json!({ "text": "hiking" })).await.expect(200);
     assert!(!ids(&after).contains(&"cid"), "{after:#}");
     assert_eq!(service.post("/v1/similar", &json!({ "profile": "cid" })).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i7_without_the_index_the_service_starts_judges_and_keeps_profiles() {
+    // Nobody listens there.
+    let service = Service::start_with(|config| config.index.url = "http://127.0.0.1:1".into()).await;
+    service.post("/v1/check", &json!({ "text": "hello" })).await.expect(200);
+    let written = put(&service, "ann", "hiking", json!({})).await;
+    assert_eq!(written["indexed"], false, "{written:#}");
+    service.get("/v1/profiles/ann").await.expect(200);
+    let similar = service.post("/v1/similar", &json!({ "text": "hiking" })).await;
+    assert_eq!(similar.status, 503);
+    assert_eq!(service.delete("/v1/profiles/ann").await.status, 202);
+    assert_eq!(service.get("/v1/profiles/ann").await.status, 404);
 }

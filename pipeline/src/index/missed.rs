@@ -14,13 +14,22 @@ pub async fn note(store: &dyn Store) -> Result<(), PipelineError> {
     store.move_relay(MISSED, missed.saturating_add(1)).await
 }
 
-/// The count to pass to [`repaired`]; `None` when all is repaired.
-pub async fn seen(store: &dyn Store) -> Result<Option<i64>, PipelineError> {
-    let missed = store.relay_position(MISSED).await?;
-    Ok((missed > store.relay_position(REPAIRED).await?).then_some(missed))
+/// Missed writes that nobody repaired yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed {
+    /// How many, at least one.
+    pub count: i64,
+    up_to: i64,
 }
 
-/// Everything that was missed up to `seen` is in the index.
-pub async fn repaired(store: &dyn Store, seen: i64) -> Result<(), PipelineError> {
-    store.move_relay(REPAIRED, seen).await
+/// What is missed now, to pass to [`repaired`] afterwards; `None` when all is repaired.
+pub async fn seen(store: &dyn Store) -> Result<Option<Missed>, PipelineError> {
+    let up_to = store.relay_position(MISSED).await?;
+    let count = up_to.saturating_sub(store.relay_position(REPAIRED).await?);
+    Ok((count > 0).then_some(Missed { count, up_to }))
+}
+
+/// Everything that was missed when it was `seen` is in the index.
+pub async fn repaired(store: &dyn Store, seen: Missed) -> Result<(), PipelineError> {
+    store.move_relay(REPAIRED, seen.up_to).await
 }

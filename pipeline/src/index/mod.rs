@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod edge;
+pub mod missed;
 mod point;
 pub mod qdrant;
 mod ties;

@@ -5,19 +5,28 @@ use models::Lane;
 use super::{Like, Pipeline, versioned};
 use crate::{
     error::PipelineError,
-    index::{Condition, Hit, Point, Query},
+    index::{Condition, Hit, Point, Query, missed},
     item::{ProfileId, TenantId, check_name, check_text},
     profile::{Profile, ProfileDraft, check_search},
 };
 
+/// A profile that was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// As it is stored.
+    pub profile: Profile,
+    /// `false`: the index was down. The row is stored; searches find it when the reconciliation has repaired the index.
+    pub indexed: bool,
+}
+
 impl Pipeline {
-    /// Embeds and stores a profile; unchanged text is not embedded again.
+    /// Embeds and stores a profile; unchanged text is not embedded again. An index that is down does not undo it: see [`Written::indexed`].
     pub async fn put_profile(
         &self,
         tenant: &TenantId,
         id: ProfileId,
         draft: ProfileDraft,
-    ) -> Result<Profile, PipelineError> {
+    ) -> Result<Written, PipelineError> {
         check_name("tenant", tenant.as_str())?;
         check_name("id", id.as_str())?;
         let draft = draft.checked()?;
@@ -40,17 +49,28 @@ impl Pipeline {
         // The store first: what the index lacks after a crash is rebuilt from there, never the other way round.
         self.store.put_profile(&profile).await?;
         let Profile { tenant, id, vector, attributes, .. } = profile.clone();
-        self.index.upsert(vec![Point { tenant, id, vector, attributes }]).await?;
-        Ok(profile)
+        let upsert = self.index.upsert(vec![Point { tenant, id, vector, attributes }]).await;
+        Ok(Written { profile, indexed: self.followed(upsert).await? })
     }
 
-    /// Removes a profile from store and index; `NotFound` when there was none.
-    pub async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<(), PipelineError> {
+    /// Did the index follow a change of the row? If not, that is noted for the reconciliation, whatever the reason: the row stands.
+    async fn followed(&self, write: Result<(), PipelineError>) -> Result<bool, PipelineError> {
+        let Err(error) = write else { return Ok(true) };
+        tracing::warn!(%error, "the index missed a write; the reconciliation repeats it");
+        // When the store fails too, the caller has to repeat the call.
+        missed::note(&*self.store).await?;
+        Ok(false)
+    }
+
+    /// Removes a profile from store and index; `NotFound` when there was none. `false`: the index was down, and the profile can be found from
+    /// when it is back until it is repaired, some seconds later.
+    pub async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError> {
         let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
         let was_there = self.store.delete_profile(tenant, id).await?;
         // Also when the store had none: a crash between the two must not leave a vector behind.
-        self.index.delete(tenant, vec![id.clone()]).await?;
-        if was_there { Ok(()) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
+        let delete = self.index.delete(tenant, vec![id.clone()]).await;
+        let indexed = self.followed(delete).await?;
+        if was_there { Ok(indexed) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
     }
 
     /// People near a text or a person.

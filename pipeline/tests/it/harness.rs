@@ -8,7 +8,7 @@ use models::{Engine, EngineConfig, Lane, Repository};
 use pipeline::{
     PipelineError,
     clock::Clock,
-    config::PipelineConfig,
+    config::{IndexConfig, PipelineConfig},
     index::VectorIndex,
     item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
     policy::{Policy, PolicySet},
@@ -75,8 +75,8 @@ impl Harness {
         let config = EngineConfig { repository: models, load, threads: 1, ..EngineConfig::default() };
         let engine = Engine::start(&config, &repository).await.unwrap();
         let store = pipeline::store::connect("sqlite::memory:").await.unwrap();
-        let index =
-            pipeline::index::connect(&format!("edge:{}", folder.path().join("index").display()), 32).await.unwrap();
+        let url = format!("edge:{}", folder.path().join("index").display());
+        let index = pipeline::index::connect(&IndexConfig { url, ..IndexConfig::default() }, 32).await.unwrap();
         let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::fixed(start_of_time()));
         let pipeline = wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone());
         Self { pipeline, store, index, policies, clock, engine, config: pipeline_config, _folder: folder }

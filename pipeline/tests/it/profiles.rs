@@ -2,7 +2,8 @@
 
 use pipeline::{
     Kind,
-    index::{Condition, Hit},
+    config::IndexConfig,
+    index::{self, Condition, Hit, missed},
     item::{ProfileId, TenantId},
     process::{Like, ProfileDraft},
 };
@@ -49,7 +50,7 @@ async fn x1_similar_people_are_found_by_text_and_by_profile() {
 async fn x1_the_version_rises_only_when_the_text_changes() {
     let service = Harness::new().await;
     let tenant = TenantId::from(TENANT);
-    let put = async |draft| service.pipeline.put_profile(&tenant, "ann".into(), draft).await.unwrap();
+    let put = async |draft| service.pipeline.put_profile(&tenant, "ann".into(), draft).await.unwrap().profile;
     let first = put(draft(&["chess"], "Oslo")).await;
     let moved = put(draft(&["chess"], "Bonn")).await;
     assert_eq!((first.version, moved.version), (1, 1));
@@ -63,6 +64,26 @@ async fn x1_the_version_rises_only_when_the_text_changes() {
     let hits = service.pipeline.similar(&tenant, Like::Text("opera".into()), vec![bonn], 5).await.unwrap();
     assert_eq!(ids(&hits), ["ann"], "the index has the new attributes");
     assert_eq!(service.index.count().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn i7_an_index_that_is_down_undoes_no_profile_and_is_told_later() {
+    let mut service = Harness::new().await;
+    let tenant = TenantId::from(TENANT);
+    put(&service, "bob", &["opera"], "Bonn").await;
+    assert_eq!(missed::seen(&*service.store).await.unwrap(), None);
+    // Nobody listens there.
+    let nowhere = IndexConfig { url: "http://127.0.0.1:1".into(), ..IndexConfig::default() };
+    service.index = index::connect(&nowhere, 32).await.unwrap();
+    service.restart();
+    let written = service.pipeline.put_profile(&tenant, "ann".into(), draft(&["chess"], "Oslo")).await.unwrap();
+    assert!(!written.indexed);
+    assert!(service.store.load_profile(&tenant, &"ann".into()).await.unwrap().is_some());
+    assert!(!service.pipeline.delete_profile(&tenant, &"bob".into()).await.unwrap());
+    assert!(service.store.load_profile(&tenant, &"bob".into()).await.unwrap().is_none());
+    assert_eq!(missed::seen(&*service.store).await.unwrap().unwrap().count, 2);
+    let answer = service.pipeline.similar(&tenant, Like::Text("chess".into()), Vec::new(), 5).await;
+    assert_eq!(answer.unwrap_err().kind(), Kind::Unavailable, "told, not an empty answer");
 }
 
 #[tokio::test]
