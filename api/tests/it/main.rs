@@ -8,6 +8,7 @@ mod check;
 mod crash;
 mod degraded;
 mod demo;
+mod deploy;
 mod documents;
 mod embeddings;
 mod events;
