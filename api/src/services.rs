@@ -168,7 +168,9 @@ async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Re
     if !config.index.is_embedded() {
         match index.health().await {
             Err(error) if error.kind() == Kind::Conflict => return Err(error).context("the vector index does not fit"),
-            Err(error) => tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on"),
+            Err(error) => {
+                tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on")
+            }
             Ok(()) => {}
         }
         return Ok(index);
