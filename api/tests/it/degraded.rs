@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pipeline::{
     PipelineError,
     fallback::{OnCheckFailure, OnModelFailure},
-    index::{Hit, Point, Query, VectorIndex},
+    index::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex},
     item::{ProfileId, TenantId},
     process::Pipeline,
 };
@@ -24,6 +24,18 @@ fn gone<T>() -> Result<T, PipelineError> {
 
 #[async_trait]
 impl VectorIndex for Gone {
+    fn dimensions(&self) -> usize {
+        1
+    }
+
+    async fn stamps(&self, _: &[(TenantId, ProfileId)]) -> Result<Vec<Option<Stamp>>, PipelineError> {
+        gone()
+    }
+
+    async fn held(&self, _: Option<Cursor>, _: usize) -> Result<(Vec<Held>, Option<Cursor>), PipelineError> {
+        gone()
+    }
+
     async fn upsert(&self, _: Vec<Point>) -> Result<(), PipelineError> {
         gone()
     }
