@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod eval;
 mod latency;
 pub mod models;
+pub mod queue;
 pub mod serve;
 mod table;
 
@@ -94,6 +95,8 @@ pub enum Verb {
     Models(models::Args),
     /// Measure a model on labelled data.
     Eval(eval::Args),
+    /// See how much waits in the queue, and deal with what was given up.
+    Queue(queue::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -127,6 +130,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Check(args) => check::run(args, &global).await,
         Verb::Models(args) => models::run(args, &global).await,
         Verb::Eval(args) => eval::run(args, &global).await,
+        Verb::Queue(args) => queue::run(args, &global).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

@@ -12,6 +12,7 @@ pub mod judgement;
 pub mod multipart;
 pub mod notices;
 pub mod profiles;
+pub mod queue;
 pub mod reports;
 pub mod schemas;
 pub mod similar;
@@ -49,6 +50,10 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
         .routes(routes!(similar::similar))
         .routes(routes!(embeddings::embed))
+        .routes(routes!(queue::stats))
+        .routes(routes!(queue::list))
+        .routes(routes!(queue::show, queue::discard))
+        .routes(routes!(queue::replay))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

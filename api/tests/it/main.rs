@@ -19,3 +19,5 @@ mod notices;
 mod profiles;
 mod reports;
 mod storm;
+mod queue;
+mod split;

@@ -1,0 +1,199 @@
+//! Where `chaperone queue` reads from: the queue itself, or a running service.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, anyhow, bail};
+use pipeline::{
+    clock::Clock,
+    item::ItemId,
+    queue::{self, Queue},
+    store,
+};
+use reqwest::{Method, StatusCode, header::AUTHORIZATION};
+use serde_json::{Value, json};
+
+use super::Reach;
+use crate::{
+    cli::Global,
+    config::{Config, show::redact_url},
+    role::scheme_of,
+    routes::{
+        health::LaneView,
+        queue::{DeadLetterView, ShownDeadLetter},
+    },
+};
+
+/// Variable that holds the key of a running service.
+const KEY: &str = "CHAPERONE_KEY";
+/// A service that has not answered by then will not.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Dead letters that are changed at once.
+const PAGE: u32 = 1000;
+
+/// The queue, or a service that has one.
+pub(super) enum Source {
+    /// The queue itself: sees every tenant.
+    Direct(Arc<dyn Queue>),
+    /// A service: sees the tenant of the key.
+    Service(Box<Service>),
+}
+
+impl Source {
+    pub(super) async fn open(reach: &Reach, global: &Global) -> Result<Self> {
+        match &reach.url {
+            Some(url) => Ok(Self::Service(Box::new(Service::new(url, reach.key.clone())?))),
+            None => Ok(Self::Direct(direct(&global.config()?).await?)),
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        if let Self::Direct(queue) = self {
+            queue.close().await;
+        }
+    }
+
+    pub(super) async fn stats(&self) -> Result<Value> {
+        match self {
+            Self::Direct(queue) => {
+                let lanes: Vec<LaneView> = queue.depth().await?.into_iter().map(LaneView::from).collect();
+                Ok(json!({ "lanes": lanes }))
+            }
+            Self::Service(service) => service.ask(Method::GET, "/v1/queue").await,
+        }
+    }
+
+    pub(super) async fn list(&self, limit: u32) -> Result<Value> {
+        match self {
+            Self::Direct(queue) => {
+                let letters = queue.dead_letters(limit as usize).await?;
+                let letters: Vec<DeadLetterView> = letters.into_iter().map(DeadLetterView::from).collect();
+                Ok(json!({ "dead_letters": letters }))
+            }
+            Self::Service(service) => service.ask(Method::GET, &format!("/v1/queue/dead-letters?limit={limit}")).await,
+        }
+    }
+
+    /// The first of all dead letters.
+    pub(super) async fn ids(&self) -> Result<Vec<ItemId>> {
+        let list = self.list(PAGE).await?;
+        let letters = list["dead_letters"].as_array().into_iter().flatten();
+        letters
+            .map(|letter| {
+                let id = letter["id"].as_str().context("a dead letter without an id")?;
+                Ok(ItemId(id.parse().context("a dead letter whose id is none")?))
+            })
+            .collect()
+    }
+
+    pub(super) async fn show(&self, id: ItemId, content: bool) -> Result<Value> {
+        match self {
+            Self::Direct(queue) => {
+                let Some((letter, item)) = queue.dead_letter(id).await? else {
+                    bail!("there is no dead letter `{id}`")
+                };
+                let tenant = letter.tenant.to_string();
+                let mut shown = serde_json::to_value(ShownDeadLetter::new(letter, item, content))?;
+                shown["item"]["tenant"] = tenant.into();
+                Ok(shown)
+            }
+            Self::Service(service) => {
+                service.ask(Method::GET, &format!("/v1/queue/dead-letters/{id}?content={content}")).await
+            }
+        }
+    }
+
+    /// How many wait again.
+    pub(super) async fn replay(&self, ids: Vec<ItemId>) -> Result<usize> {
+        match self {
+            Self::Direct(queue) => Ok(queue.replay(ids).await?),
+            Self::Service(service) => service.each(Method::POST, ids, "/replay").await,
+        }
+    }
+
+    /// How many are gone.
+    pub(super) async fn discard(&self, ids: Vec<ItemId>) -> Result<usize> {
+        match self {
+            Self::Direct(queue) => Ok(queue.discard(ids).await?),
+            Self::Service(service) => service.each(Method::DELETE, ids, "").await,
+        }
+    }
+}
+
+/// The queue of `queue.url`. An embedded one is its journal in the store, which only one process may have open.
+async fn direct(config: &Config) -> Result<Arc<dyn Queue>> {
+    let url = redact_url(&config.queue.url);
+    let embedded = scheme_of(&config.queue.url) == "memory";
+    if embedded && scheme_of(&config.store.url) != "sqlite" {
+        bail!("queue.url is `{url}`, inside a service that runs: ask that service with --url http://ADDRESS");
+    }
+    // A broker keeps its dead letters itself.
+    let store_url = if embedded { config.store.url.as_str() } else { "sqlite::memory:" };
+    let store = store::connect(store_url).await.with_context(|| {
+        let url = redact_url(&config.store.url);
+        format!("cannot open store.url `{url}`, where the queue's journal is: while a service runs on it, ask that service with --url http://ADDRESS")
+    })?;
+    queue::connect(&config.queue, &[], store, Clock::system())
+        .await
+        .with_context(|| format!("cannot open queue.url `{url}`: is the server running, and may this user in?"))
+}
+
+/// A running service.
+pub(super) struct Service {
+    http: reqwest::Client,
+    base: String,
+    key: Option<String>,
+}
+
+impl Service {
+    fn new(url: &str, key: Option<String>) -> Result<Self> {
+        let parsed =
+            url::Url::parse(url).with_context(|| format!("--url `{url}`: write for example http://127.0.0.1:8080"))?;
+        let http = reqwest::Client::builder().timeout(PATIENCE);
+        // A proxy from the environment would only be in the way on this machine.
+        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
+        let http = if local { http.no_proxy() } else { http }.build().context("building the HTTP client")?;
+        let key = key.or_else(|| std::env::var(KEY).ok()).filter(|key| !key.is_empty());
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), key })
+    }
+
+    async fn send(&self, method: Method, path: &str) -> Result<(StatusCode, Value)> {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        let response = request.send().await.with_context(|| format!("no service answers at {}", self.base))?;
+        let status = response.status();
+        let body = response.bytes().await.context("reading the answer")?;
+        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Value> {
+        let (status, body) = self.send(method, path).await?;
+        if status.is_success() { Ok(body) } else { Err(self.refusal(status, &body)) }
+    }
+
+    /// One after the other; those that are not there are left out.
+    async fn each(&self, method: Method, ids: Vec<ItemId>, verb: &str) -> Result<usize> {
+        let mut done = 0;
+        for id in ids {
+            let path = format!("/v1/queue/dead-letters/{id}{verb}");
+            match self.send(method.clone(), &path).await? {
+                (StatusCode::NOT_FOUND, _) => {}
+                (status, _) if status.is_success() => done += 1,
+                (status, body) => return Err(self.refusal(status, &body)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn refusal(&self, status: StatusCode, body: &Value) -> anyhow::Error {
+        let message = body["error"]["message"].as_str().unwrap_or("no reason was given");
+        let hint = match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                " (--key or CHAPERONE_KEY: a key with the scope `admin`)"
+            }
+            _ => "",
+        };
+        anyhow!("{} answered {status}: {message}{hint}", self.base)
+    }
+}
