@@ -164,8 +164,10 @@ where
     let held_until = Instant::now() + *hold;
     let mut tries = 0;
     let (failure, cause) = loop {
-        let held = tokio::time::timeout_at(held_until, stop.run_until_cancelled(gate.pass())).await;
-        if !matches!(held, Ok(Some(()))) {
+        // A service that stops still does what it has in hand, unless it would have to wait for that.
+        let goes_on = gate.is_open()
+            || matches!(tokio::time::timeout_at(held_until, stop.run_until_cancelled(gate.pass())).await, Ok(Some(())));
+        if !goes_on {
             break (Some(Failure::Away { at_least: Duration::ZERO }), Some("the store is down".to_owned()));
         }
         match try_once(work(), terms).await {
