@@ -2,7 +2,10 @@
 
 mod source;
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::{
+    collections::HashSet,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
@@ -167,16 +170,15 @@ async fn each(source: &Source, which: Which, change: Change) -> Result<(usize, u
         let ids: Vec<ItemId> = which.ids.into_iter().map(ItemId).collect();
         return Ok((ids.len(), change(ids).await?));
     }
-    let (mut asked, mut done) = (0, 0);
+    let (mut seen, mut done) = (HashSet::new(), 0);
     loop {
-        let ids = source.ids().await?;
-        asked += ids.len();
-        let changed = if ids.is_empty() { 0 } else { change(ids).await? };
-        done += changed;
-        // What cannot be changed, or comes back at once, must not keep us here.
-        if changed == 0 {
-            return Ok((asked, done));
+        let mut ids = source.ids().await?;
+        // What comes back at once, because it fails again, must not keep us here.
+        ids.retain(|id| seen.insert(*id));
+        if ids.is_empty() {
+            return Ok((seen.len(), done));
         }
+        done += change(ids).await?;
     }
 }
 
