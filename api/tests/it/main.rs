@@ -21,3 +21,4 @@ mod reports;
 mod storm;
 mod queue;
 mod split;
+mod storm;
