@@ -6,11 +6,17 @@
 //! | part | module |
 //! |---|---|
 //! | a service as a child process: start, CPU time, resident memory, stop | [`service`] |
+//! | private servers and worker processes, killed and started again | [`cluster`] |
+//! | what was judged and performed, read from the events | [`ledger`] |
+//! | what a platform sends, for the fake backend | [`mixture`] |
 //! | what is sent: texts of a given length, JPEG frames | [`workload`] |
 //! | closed-loop HTTP load | [`load`] |
 //! | medians, percentiles, the result table | [`report`] |
 
+pub mod cluster;
+pub mod ledger;
 pub mod load;
+pub mod mixture;
 pub mod report;
 pub mod scenario;
 pub mod service;

@@ -1,6 +1,6 @@
 //! `chaperone-bench`: runs scenarios, prints the figures, writes them under `benches/results/`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use benches::{
     report::Report,
@@ -26,6 +26,12 @@ struct Arguments {
     /// Seconds per measurement.
     #[arg(long, default_value_t = 4)]
     seconds: u64,
+    /// Items of the chaos scenario.
+    #[arg(long, default_value_t = 50_000)]
+    items: usize,
+    /// Seconds between two kills of the chaos scenario.
+    #[arg(long, default_value_t = 2)]
+    kill_every: u64,
     /// Repository root.
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -55,6 +61,10 @@ enum Scenario {
     Storm,
     /// The same over a private RabbitMQ. Only when named.
     StormRabbitmq,
+    /// Publish → recorded over private RabbitMQ and PostgreSQL servers. Only when named.
+    Throughput,
+    /// Workers killed, servers restarted: what is lost? Only when named.
+    Chaos,
 }
 
 #[tokio::main]
@@ -102,6 +112,14 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Scenario::Memory) {
         finish(&scenario::memory::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Throughput) {
+        finish(&scenario::throughput::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Chaos) {
+        let plan =
+            scenario::chaos::Plan { items: arguments.items, kill_every: Duration::from_secs(arguments.kill_every) };
+        finish(&scenario::chaos::run(&setting, plan).await?)?;
     }
     Ok(())
 }

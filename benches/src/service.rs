@@ -78,11 +78,16 @@ impl Service {
 
     /// Resident memory now, in MiB.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
-        let kib: f64 = line.split_whitespace().nth(1).context("VmRSS value")?.parse()?;
-        Ok(kib / 1024.0)
+        resident_mib(self.child.id().into())
     }
+}
+
+/// Resident memory of a process, in MiB.
+pub fn resident_mib(pid: u64) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("VmRSS")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("VmRSS value")?.parse()?;
+    Ok(kib / 1024.0)
 }
 
 impl Drop for Service {

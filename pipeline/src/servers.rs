@@ -97,6 +97,12 @@ impl Server {
         &self.lease.url
     }
 
+    /// The process that everything of it descends from.
+    pub fn pid(&self) -> io::Result<u64> {
+        let pid = fs::read_to_string(self.lease.folder.join("pid"))?;
+        pid.trim().parse().map_err(io::Error::other)
+    }
+
     /// Ends it: in good order, or (`hard`) as a power cut would.
     pub fn stop(&self, hard: bool) -> io::Result<()> {
         let group = fs::read_to_string(self.lease.folder.join("pid"))?;
@@ -118,8 +124,17 @@ impl Server {
 
     /// Starts it again with the same port and data, and waits until it answers.
     pub fn start_again(&self) -> io::Result<()> {
-        launch(self.lease.kind, &self.lease.folder, self.lease.port)?;
-        await_ready(self.lease.kind, &self.lease.folder, self.lease.port)
+        let Lease { kind, folder, port, .. } = &self.lease;
+        let mut tries = 0;
+        loop {
+            launch(*kind, folder, *port)?;
+            match await_ready(*kind, folder, *port) {
+                // PostgreSQL refuses to start until the last orphaned session of a killed server has noticed.
+                Err(_) if tries < 20 => std::thread::sleep(Duration::from_millis(250)),
+                ended => return ended,
+            }
+            tries += 1;
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What is measured, one file per question.
 
+pub mod chaos;
 pub mod frames;
 pub mod memory;
 pub mod storm;
 pub mod text;
+pub mod throughput;
 
 use std::path::PathBuf;
 

@@ -9,8 +9,9 @@
 //! | `fake:fail` | fails, whatever batch it is in |
 //! | `fake:panic` | panics, whatever batch it is in |
 //! | `fake:die` | the backend is lost: its instance ends |
+//! | `fake:abort` | the whole process ends at once, as when a native library crashes |
 //!
-//! The last four work for text embedders too. **Text embedders** add up one pseudo-random vector per word (lower case,
+//! The last five work for text embedders too. **Text embedders** add up one pseudo-random vector per word (lower case,
 //! without punctuation), so texts that share words are near each other and the order of words does not matter.
 //! **Image classifiers** look at the top-left pixel `(r, g, b)`: label `r % labels` scores `g / 255`, the others share
 //! the rest, and it takes `b` milliseconds longer.
@@ -46,6 +47,7 @@ impl FakeBackend {
                 None if marker == "fail" => {
                     return Err(ModelError::Backend { backend: NAME, message: "the text asked for a failure".into() });
                 }
+                None if marker == "abort" => std::process::abort(),
                 None if marker == "die" => return Err(ModelError::Stopped(self.spec.name.to_string())),
                 Some(("slow", milliseconds)) => sleep(milliseconds.parse().unwrap_or(0)),
                 Some((label, score)) => {
