@@ -19,10 +19,17 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::{auth::Keys, error::ApiError, openapi, routes, services::Services};
+use crate::{
+    auth::Keys,
+    error::{ApiError, Dialect},
+    openapi, routes,
+    services::Services,
+};
 
 /// Header that names a request, in both directions.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What OpenAI's clients log of an answer: how long it took.
+const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
 /// Routes that answer even when the service is full: whoever watches it must see that it lives.
 const ALWAYS_SERVED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 
@@ -98,6 +105,7 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
     let method = method_label(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let dialect = Dialect::of(request.uri().path());
 
     let mut response = admit(&app, route, request, next).await;
     let error = response.extensions_mut().remove::<ApiError>();
@@ -105,10 +113,14 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
         if let Some(cause) = error.cause() {
             tracing::error!(request.id = %id, http.route = route, error.code = error.code(), error.cause = cause, "request failed");
         }
-        response = rendered(&response, error, &id);
+        response = rendered(&response, error, &id, dialect);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if dialect == Dialect::OpenAi {
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        response.headers_mut().insert(PROCESSING_MS, milliseconds.into());
     }
     observe(method, route, response.status(), started.elapsed());
     response
@@ -135,8 +147,8 @@ async fn admit(app: &App, route: &str, request: Request, next: Next) -> Response
 }
 
 /// The error's body in place of the empty one, with the headers that the handler or the router had set (`Allow`).
-fn rendered(empty: &Response, error: ApiError, id: &str) -> Response {
-    let mut response = error.render(id);
+fn rendered(empty: &Response, error: ApiError, id: &str, dialect: Dialect) -> Response {
+    let mut response = error.render(id, dialect);
     if let Some(allow) = empty.headers().get(axum::http::header::ALLOW) {
         response.headers_mut().insert(axum::http::header::ALLOW, allow.clone());
     }

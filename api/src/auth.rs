@@ -6,7 +6,11 @@ use std::{marker::PhantomData, net::IpAddr, ops::Deref, sync::Arc};
 use anyhow::{Context, ensure};
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderMap, header, request::Parts, uri::Authority},
+    http::{
+        HeaderMap, header,
+        request::Parts,
+        uri::{Authority, Uri},
+    },
 };
 use pipeline::item::TenantId;
 use sha2::{Digest, Sha256};
@@ -15,7 +19,7 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::{
     app::Shared,
     config::{AuthConfig, KeyConfig, Scope},
-    error::ApiError,
+    error::{ApiError, Dialect},
 };
 
 /// The tenant of an installation without keys.
@@ -70,9 +74,15 @@ impl Keys {
     }
 
     /// Who presents these headers?
-    fn identify(&self, headers: &HeaderMap, authority: Option<&Authority>) -> Result<Arc<Caller>, ApiError> {
+    fn identify(&self, headers: &HeaderMap, uri: &Uri) -> Result<Arc<Caller>, ApiError> {
         if self.keys.is_empty() {
-            return if is_local(headers, authority) { Ok(self.open.clone()) } else { Err(not_local()) };
+            return if is_local(headers, uri.authority()) { Ok(self.open.clone()) } else { Err(not_local()) };
+        }
+        let unknown = || {
+            ApiError::unauthenticated("key_unknown", "This key is not known here: check `[auth]` in the configuration.")
+        };
+        if let Some(key) = google_key(headers, uri) {
+            return self.find(&key).ok_or_else(unknown);
         }
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Err(ApiError::unauthenticated(
@@ -88,9 +98,7 @@ impl Keys {
             ));
         };
         debug_assert_eq!(scheme.len(), 6);
-        self.find(token.trim()).ok_or_else(|| {
-            ApiError::unauthenticated("key_unknown", "This key is not known here: check `[auth]` in the configuration.")
-        })
+        self.find(token.trim()).ok_or_else(unknown)
     }
 
     /// Compares with every key, in the same time whichever it is.
@@ -105,6 +113,19 @@ impl Keys {
         }
         found
     }
+}
+
+/// The key as Google's clients send it, on the routes that speak their dialect: `X-Goog-Api-Key`, or `key` in the query. (Elsewhere a key
+/// in a query would end up in the logs of every proxy.)
+fn google_key(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    if Dialect::of(uri.path()) != Dialect::Google {
+        return None;
+    }
+    let from_header = headers.get("x-goog-api-key").and_then(|key| key.to_str().ok()).map(ToOwned::to_owned);
+    from_header.or_else(|| {
+        let pairs = url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        pairs.into_iter().find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
+    })
 }
 
 /// A service without keys trusts whoever is on this machine; a web page whose host name was pointed at this machine is not.
@@ -177,7 +198,7 @@ impl<D: Demand> FromRequestParts<Shared> for Allowed<D> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        let caller = app.keys.identify(&parts.headers, parts.uri.authority())?;
+        let caller = app.keys.identify(&parts.headers, &parts.uri)?;
         if !caller.may(D::SCOPE) {
             return Err(ApiError::forbidden(
                 "scope_missing",
@@ -235,11 +256,11 @@ mod tests {
             ("alpha", Err("key_malformed")),
         ];
         for (value, expected) in rows {
-            let found = keys.identify(&headers(header::AUTHORIZATION, value), None);
+            let found = keys.identify(&headers(header::AUTHORIZATION, value), &Uri::default());
             let found = found.as_ref().map(|caller| caller.key.as_str()).map_err(ApiError::code);
             assert_eq!(found, expected, "{value}");
         }
-        assert_eq!(keys.identify(&HeaderMap::new(), None).unwrap_err().code(), "key_missing");
+        assert_eq!(keys.identify(&HeaderMap::new(), &Uri::default()).unwrap_err().code(), "key_missing");
     }
 
     #[test]
@@ -264,9 +285,9 @@ mod tests {
             ("10.0.0.7", false),
             ("\"", false),
         ] {
-            assert_eq!(keys.identify(&headers(header::HOST, host), None).is_ok(), served, "{host}");
+            assert_eq!(keys.identify(&headers(header::HOST, host), &Uri::default()).is_ok(), served, "{host}");
         }
-        assert_eq!(keys.identify(&HeaderMap::new(), None).unwrap().tenant.as_str(), DEFAULT_TENANT);
+        assert_eq!(keys.identify(&HeaderMap::new(), &Uri::default()).unwrap().tenant.as_str(), DEFAULT_TENANT);
     }
 
     #[test]

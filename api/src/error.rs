@@ -1,21 +1,31 @@
 //! The only map from what went wrong to what a caller sees. `docs/errors.md` lists every code with cause and cure.
 
+mod dialect;
+
 use std::fmt;
 
 use axum::{
     Json,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use models::{ModelError, error::Kind};
 use pipeline::PipelineError;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+
+pub use dialect::Dialect;
+use dialect::{GoogleBody, OpenAiBody};
 
 /// What a 5xx answer says; the cause is in the log under the request id.
 const INTERNAL: &str = "Something went wrong on our side. Report the request id; the log has the cause.";
 /// Seconds to wait after a 429.
 const BUSY_RETRY_S: u32 = 1;
+/// Tells OpenAI's clients whether another try is worth it.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Like `retry-after`, in milliseconds: read first by OpenAI's clients.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// Seconds to wait after a 503.
 const UNAVAILABLE_RETRY_S: u32 = 5;
 
@@ -71,12 +81,22 @@ struct Inner {
     retry_after_s: Option<u32>,
     cause: Option<String>,
     items: Vec<ItemError>,
+    detail: Option<Value>,
 }
 
 impl ApiError {
     fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, code, message, field: None, retry_after_s: None, cause: None, items: Vec::new() }))
+        Self(Box::new(Inner {
+            kind,
+            code,
+            message,
+            field: None,
+            retry_after_s: None,
+            cause: None,
+            items: Vec::new(),
+            detail: None,
+        }))
     }
 
     /// The request is wrong.
@@ -156,6 +176,13 @@ impl ApiError {
         self
     }
 
+    /// Adds what clients of Google's dialect read in the error's detail.
+    #[must_use]
+    pub fn with_detail(mut self, detail: Value) -> Self {
+        self.0.detail = Some(detail);
+        self
+    }
+
     fn caused_by(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());
         self
@@ -174,6 +201,11 @@ impl ApiError {
     /// Stable code.
     pub fn code(&self) -> &'static str {
         self.0.code
+    }
+
+    /// What the caller is told.
+    pub fn message(&self) -> &str {
+        &self.0.message
     }
 
     /// What the log is told, if the caller is not.
@@ -204,21 +236,31 @@ impl ApiError {
         })
     }
 
-    /// The answer, for the request with this id.
-    pub fn render(self, request_id: &str) -> Response {
+    /// The answer, for the request with this id, in the words that the route's clients know.
+    pub fn render(self, request_id: &str, dialect: Dialect) -> Response {
         let status = self.status();
         let retry_after = self.retry_after_s();
         let inner = *self.0;
-        let body = ErrorBody {
-            error: ErrorDetail {
-                code: inner.code.to_owned(),
-                message: inner.message,
-                field: inner.field,
-                request_id: request_id.to_owned(),
-                items: inner.items,
-            },
+        let mut response = match dialect {
+            Dialect::Own => Self::own_body(status, &inner, request_id),
+            Dialect::OpenAi => {
+                let param = inner.field.as_deref();
+                let body = OpenAiBody::new(status, inner.code, &inner.message, param, request_id);
+                let mut response = (status, Json(body)).into_response();
+                // Its clients try again after 409 and 5xx unless they are told not to.
+                let again = matches!(inner.kind, Kind::TooBusy | Kind::Unavailable | Kind::Internal);
+                let again = HeaderValue::from_static(if again { "true" } else { "false" });
+                response.headers_mut().insert(SHOULD_RETRY, again);
+                if let Some(seconds) = retry_after {
+                    response.headers_mut().insert(RETRY_AFTER_MS, HeaderValue::from(u64::from(seconds) * 1000));
+                }
+                response
+            }
+            Dialect::Google => {
+                let body = GoogleBody::new(status, inner.code, &inner.message, inner.detail);
+                (body.status(), Json(body)).into_response()
+            }
         };
-        let mut response = (status, Json(body)).into_response();
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -226,6 +268,19 @@ impl ApiError {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+
+    fn own_body(status: StatusCode, inner: &Inner, request_id: &str) -> Response {
+        let body = ErrorBody {
+            error: ErrorDetail {
+                code: inner.code.to_owned(),
+                message: inner.message.clone(),
+                field: inner.field.clone(),
+                request_id: request_id.to_owned(),
+                items: inner.items.clone(),
+            },
+        };
+        (status, Json(body)).into_response()
     }
 }
 

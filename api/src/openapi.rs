@@ -23,6 +23,7 @@ use crate::routes;
         (name = "events", description = "What happened, as a stream; and what the platform tells us."),
         (name = "reports", description = "What people report of each other."),
         (name = "people", description = "Profiles and who is like whom."),
+        (name = "compat", description = "Other services' shapes, so that their clients work here: OpenAI, Perspective."),
         (name = "operation", description = "Health, metrics, this document."),
     ),
 )]

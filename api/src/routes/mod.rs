@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod check;
+pub mod compat;
 pub mod draft;
 pub mod embeddings;
 pub mod events;
@@ -54,6 +55,11 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(queue::list))
         .routes(routes!(queue::show, queue::discard))
         .routes(routes!(queue::replay))
+        .routes(routes!(compat::moderations::moderate))
+        .routes(routes!(compat::models::list))
+        .routes(routes!(compat::models::show))
+        .routes(routes!(compat::perspective::analyze))
+        .routes(routes!(compat::discovery::describe))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

@@ -43,6 +43,11 @@ fn routes() -> BTreeMap<String, Option<Scope>> {
         ("DELETE /v1/profiles/{id}", Some(Profiles)),
         ("POST /v1/similar", Some(Search)),
         ("POST /v1/embeddings", Some(Search)),
+        ("GET /v1/models", Some(Search)),
+        ("GET /v1/models/{id}", Some(Search)),
+        ("POST /v1/moderations", Some(Check)),
+        ("POST /v1alpha1/comments:analyze", Some(Check)),
+        ("GET /$discovery/rest", None),
     ];
     rows.into_iter().map(|(route, scope)| (route.to_owned(), scope)).collect()
 }

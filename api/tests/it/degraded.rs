@@ -84,6 +84,7 @@ fn without_index(services: &mut Services) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i7_without_the_index_moderation_goes_on() {
+    api::telemetry::init_metrics().unwrap();
     let service = Service::face_only(|_| {}, without_index).await;
     let ready = service.get("/health/ready").await.expect(200);
     assert_eq!((&ready["ready"], &ready["degraded"]), (&json!(true), &json!(["index"])));

@@ -33,6 +33,11 @@ pub(crate) struct Constants {
 }
 
 impl Constants {
+    /// A number of the table `[thresholds]`.
+    pub(crate) fn threshold(&self, name: &str) -> Option<f64> {
+        self.thresholds.get(name).copied()
+    }
+
     pub(crate) fn new(thresholds: BTreeMap<String, f64>, labels: BTreeMap<String, Vec<String>>) -> Self {
         let values = [
             ("thresholds", Value::from(thresholds.clone().into_iter().collect::<HashMap<_, _>>())),

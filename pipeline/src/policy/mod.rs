@@ -100,6 +100,11 @@ impl Policy {
         &self.version
     }
 
+    /// A number of the table `[thresholds]`.
+    pub fn threshold(&self, name: &str) -> Option<f64> {
+        self.constants.threshold(name)
+    }
+
     /// All rules, in file order.
     pub fn rules(&self) -> &[Rule] {
         &self.rules

@@ -1,0 +1,150 @@
+//! Other services' shapes: OpenAI's moderations and models, Perspective's comments:analyze.
+
+use api::config::Scope::{Check, Search};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Service, key, png};
+
+async fn moderate(service: &Service, input: Value) -> Answer {
+    service.post("/v1/moderations", &json!({ "model": "omni-moderation-latest", "input": input })).await
+}
+
+async fn analyze(service: &Service, change: impl FnOnce(&mut Value)) -> Answer {
+    let mut request = json!({ "comment": { "text": "hello" }, "requestedAttributes": { "TOXICITY": {} } });
+    change(&mut request);
+    service.post("/v1alpha1/comments:analyze", &request).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_openai_moderations_have_its_shape() {
+    let service = Service::start().await;
+    let answer = moderate(&service, json!(["fake:insult=0.93", "hello"])).await;
+    assert!(!answer.header("openai-processing-ms").is_empty());
+    let body = answer.expect(200);
+    assert!(body["id"].as_str().unwrap().starts_with("modr-"));
+    assert_eq!((&body["model"], body["results"].as_array().unwrap().len()), (&json!("omni-moderation-latest"), 2));
+    let [bad, good] = [&body["results"][0], &body["results"][1]];
+    assert_eq!((&bad["flagged"], &good["flagged"]), (&json!(true), &json!(false)));
+    assert_eq!(bad["categories"]["harassment"], json!(true));
+    assert!((bad["category_scores"]["harassment"].as_f64().unwrap() - 0.93).abs() < 1e-6);
+    assert_eq!(bad["category_applied_input_types"]["harassment"], json!(["text"]));
+    assert_eq!(bad["category_applied_input_types"]["self-harm"], json!([]));
+    for member in ["categories", "category_scores", "category_applied_input_types"] {
+        assert_eq!(bad[member].as_object().unwrap().len(), 13, "{member}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_parts_are_judged_together() {
+    let service = Service::start().await;
+    // Red 3 is the label «porn» of the fake model, green its score.
+    let picture = format!("data:image/png;base64,{}", BASE64_STANDARD.encode(png(3, 250)));
+    let parts = json!([
+        { "type": "text", "text": "fake:threat=0.9" },
+        { "type": "image_url", "image_url": { "url": picture } },
+    ]);
+    let body = moderate(&service, parts).await.expect(200);
+    let results = body["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1);
+    assert_eq!(results[0]["categories"]["sexual"], json!(true));
+    assert_eq!(results[0]["categories"]["violence"], json!(true));
+    assert_eq!(results[0]["category_applied_input_types"]["sexual"], json!(["image"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_openai_errors_have_its_shape() {
+    let service = Service::start().await;
+    let refused = moderate(&service, json!([])).await;
+    assert_eq!((refused.status, refused.header("x-should-retry")), (400, "false"));
+    let error = &refused.body["error"];
+    assert_eq!(
+        (&error["type"], &error["param"], &error["code"]),
+        (&json!("invalid_request_error"), &json!("input"), &json!("input_size"))
+    );
+    let unknown = service.get("/v1/models/gpt-9").await;
+    assert_eq!((unknown.status, unknown.code()), (404, "model_not_found"));
+    let (key, entry) = key("search", "acme", &[Search]);
+    let service = Service::start_with(|config| config.auth.keys = vec![entry]).await;
+    let missing = service.get("/v1/models").await;
+    assert_eq!((missing.status, missing.code()), (401, "invalid_api_key"));
+    let list = service.with_key(&key).get("/v1/models").await.expect(200);
+    assert_eq!((&list["object"], &list["data"][0]["object"]), (&json!("list"), &json!("model")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_perspective_scores_have_its_shape() {
+    let service = Service::start().await;
+    let answer = analyze(&service, |request| {
+        request["comment"]["text"] = json!("Hello 🦀 there. Oh fake:toxic=0.9 fool!");
+        request["requestedAttributes"] = json!({ "TOXICITY": {}, "INSULT": { "scoreThreshold": 0.5 }, "SPAM@2": {} });
+        request["spanAnnotations"] = json!(true);
+        request["clientToken"] = json!("mine");
+        request["doNotStore"] = json!(true);
+    });
+    let body = answer.await.expect(200);
+    let scores = body["attributeScores"].as_object().unwrap();
+    assert_eq!(scores.keys().collect::<Vec<_>>(), ["SPAM@2", "TOXICITY"], "INSULT is below its threshold");
+    let toxicity = &scores["TOXICITY"];
+    assert_eq!(toxicity["summaryScore"]["type"], "PROBABILITY");
+    assert!((toxicity["summaryScore"]["value"].as_f64().unwrap() - 0.9).abs() < 1e-6);
+    let spans = toxicity["spanScores"].as_array().unwrap();
+    let places: Vec<_> =
+        spans.iter().map(|span| (span["begin"].as_u64().unwrap(), span["end"].as_u64().unwrap())).collect();
+    assert_eq!(places, [(0, 15), (16, 39)], "UTF-16 units");
+    assert!(spans[0]["score"]["value"].as_f64().unwrap() < 0.1 && spans[1]["score"]["value"].as_f64().unwrap() > 0.8);
+    assert_eq!((&body["clientToken"], &body["languages"]), (&json!("mine"), &json!(["en"])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_perspective_errors_have_its_shape() {
+    let service = Service::start().await;
+    for (attribute, value, kind, words) in [
+        ("comment", json!({ "text": "" }), "COMMENT_EMPTY", "Comment must be non-empty."),
+        ("comment", json!({ "text": "x".repeat(21_000) }), "COMMENT_TOO_LONG", "Comment text too long."),
+        ("requestedAttributes", json!({}), "NO_REQUESTED_ATTRIBUTES", "Missing requested_attributes"),
+        ("requestedAttributes", json!({ "NICE": {} }), "INVALID_REQUEST", "Unknown requested attribute: NICE"),
+        ("languages", json!(["de"]), "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE", "does not support request languages: de"),
+    ] {
+        let refused = analyze(&service, |request| request[attribute] = value).await;
+        let error = &refused.body["error"];
+        assert_eq!(
+            (refused.status, &error["code"], &error["status"]),
+            (400, &json!(400), &json!("INVALID_ARGUMENT")),
+            "{kind}"
+        );
+        assert_eq!(error["details"][0]["errorType"], kind);
+        assert!(error["message"].as_str().unwrap().contains(words), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_perspective_keys_come_in_the_query_or_googles_header() {
+    let (key, entry) = key("check", "acme", &[Check]);
+    let service = Service::start_with(|config| config.auth.keys = vec![entry]).await;
+    let request = json!({ "comment": { "text": "hello" }, "requestedAttributes": { "TOXICITY": {} } });
+    let status = async |path: &str, header: Option<&str>| {
+        let mut post = service.request("POST", path).json(&request);
+        if let Some(key) = header {
+            post = post.header("x-goog-api-key", key);
+        }
+        service.send(post).await.status
+    };
+    assert_eq!(status(&format!("/v1alpha1/comments:analyze?key={key}&alt=json"), None).await, 200);
+    assert_eq!(status("/v1alpha1/comments:analyze", Some(&key)).await, 200);
+    assert_eq!(status("/v1alpha1/comments:analyze?key=wrong", None).await, 401);
+    assert_eq!(status("/v1alpha1/comments:analyze", None).await, 401);
+    // A key in the query is Perspective's way alone.
+    let own = service.request("POST", &format!("/v1/check?key={key}")).json(&json!({ "text": "hello" }));
+    assert_eq!(service.send(own).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_the_discovery_document_points_here() {
+    let service = Service::start().await;
+    let document = service.get("/$discovery/rest?version=v1alpha1").await.expect(200);
+    assert_eq!(document["rootUrl"], format!("{}/", service.base));
+    let path = document["resources"]["comments"]["methods"]["analyze"]["path"].as_str().unwrap();
+    let analyzed = analyze(&service, |_| {}).await;
+    assert_eq!((path, analyzed.status), ("v1alpha1/comments:analyze", 200));
+}
