@@ -67,7 +67,7 @@ impl Reconciler {
         let behind = missed::seen(&*self.store).await?;
         let count = behind.map_or(0, |behind| behind.count);
         metrics::gauge!("chaperone_index_missed_writes").set(count as f64);
-        let compared = self.store.relay_position(COMPARED).await?;
+        let compared = self.store.relay_position(COMPARED).await?.unwrap_or(0);
         let now = self.clock.now().timestamp();
         let due = behind.is_some() || now.saturating_sub(compared) >= PERIOD.num_seconds() || self.is_hollow().await?;
         if !due || !self.renew().await? {

@@ -10,7 +10,7 @@ const REPAIRED: &str = "index.repaired";
 
 /// Notes that a row was written which the index does not have. Two at the same moment may count as one.
 pub async fn note(store: &dyn Store) -> Result<(), PipelineError> {
-    let missed = store.relay_position(MISSED).await?;
+    let missed = store.relay_position(MISSED).await?.unwrap_or(0);
     store.move_relay(MISSED, missed.saturating_add(1)).await
 }
 
@@ -24,8 +24,8 @@ pub struct Missed {
 
 /// What is missed now, to pass to [`repaired`] afterwards; `None` when all is repaired.
 pub async fn seen(store: &dyn Store) -> Result<Option<Missed>, PipelineError> {
-    let up_to = store.relay_position(MISSED).await?;
-    let count = up_to.saturating_sub(store.relay_position(REPAIRED).await?);
+    let up_to = store.relay_position(MISSED).await?.unwrap_or(0);
+    let count = up_to.saturating_sub(store.relay_position(REPAIRED).await?.unwrap_or(0));
     Ok((count > 0).then_some(Missed { count, up_to }))
 }
 

@@ -109,7 +109,8 @@ async fn f5_only_the_newest_frame_of_a_participant_waits_and_old_ones_are_shed()
         frame.envelope.received_at += chrono::TimeDelta::milliseconds(i64::try_from(n).unwrap());
     }
     queue.publish(frames.clone(), Lane::Live).await.unwrap();
-    // Nobody takes them: of each participant one is left.
+    // Nobody takes them: of each participant one is left, once they have all come and had their grace.
+    tokio::time::sleep(Duration::from_millis(400)).await;
     let waiting = async || queue.depth().await.unwrap()[Lane::Live.index()].waiting;
     let patience = Instant::now() + Duration::from_secs(5);
     while waiting().await > 4 {
