@@ -69,10 +69,14 @@ fn envelope(kind: ItemKind, number: usize) -> Envelope {
 /// The fake backend reads the label from red and its score from green: red 3 is «Porn» of the five classes of nsfwjs.
 fn picture(number: usize, violates: bool) -> Bytes {
     let shade = u8::try_from(number % 200).unwrap_or(0);
-    let pixel = if violates { Rgb([3, 250, shade]) } else { Rgb([2, 250, shade]) };
+    // Its blue would be a delay: the picture's own shade is everywhere but in that corner.
+    let mut image = RgbImage::from_pixel(16, 16, Rgb([shade, 120, 200 - shade]));
+    for (x, y) in (0..8).flat_map(|x| (0..8).map(move |y| (x, y))) {
+        image.put_pixel(x, y, if violates { Rgb([3, 250, 0]) } else { Rgb([2, 250, 0]) });
+    }
     let mut bytes = std::io::Cursor::new(Vec::new());
     // In memory, from a valid image: cannot fail.
-    let written = RgbImage::from_pixel(16, 16, pixel).write_to(&mut bytes, ImageFormat::Png);
+    let written = image.write_to(&mut bytes, ImageFormat::Png);
     debug_assert!(written.is_ok(), "a PNG in memory");
     bytes.into_inner().into()
 }

@@ -86,7 +86,16 @@ async fn f1_frames_below_the_threshold_are_no_violations() {
         );
         let pause = item["next_frame_ms"].as_u64().unwrap();
         let (disconnected, fits) = (item["action"] == "disconnect", (200..=5000).contains(&pause));
-        assert!(if disconnected { pause == 5000 } else if flagged { pause == 200 } else { fits }, "{item:#}");
+        assert!(
+            if disconnected {
+                pause == 5000
+            } else if flagged {
+                pause == 200
+            } else {
+                fits
+            },
+            "{item:#}"
+        );
     }
 }
 
