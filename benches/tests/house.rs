@@ -127,3 +127,26 @@ fn no_source_file_grows_past_600_lines() {
         }
     }
 }
+
+/// Every dependency with its features, as a build with these `edges` asks for them.
+fn features(edges: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--locked", "--offline", "--prefix=none", "--format={p} [{f}]", "--edges", edges])
+        .current_dir(workspace_root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("cargo tree prints UTF-8");
+    lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn tests_ask_no_dependency_for_more_features_than_a_build_does() {
+    let (build, tests) = (features("normal,build"), features("normal,build,dev"));
+    let again: Vec<_> = build.difference(&tests).collect();
+    assert!(
+        again.is_empty(),
+        "a build before the tests would compile these and all that use them a second time: {again:?}. Name the test's package \
+         among the dependencies of `benches`, as jsonschema is"
+    );
+}
