@@ -11,7 +11,7 @@ CHAPERONE := $(TARGET)/release/chaperone
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: help demo serve test models bench bench-micro lint lint-deploy setup setup-test build
+.PHONY: fuzz help demo serve test models bench bench-micro lint lint-deploy setup setup-test build
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -43,6 +43,11 @@ bench: models ## Measure speed and memory against bare backends and peers (needs
 
 bench-micro: ## Time the hot paths one by one
 	@$(CARGO) bench --locked --workspace --bench hot_paths
+
+# One test at a time: each has the machine for its minute. Found inputs lie in target/fuzz.
+fuzz: models ## Fuzz every parser of outside bytes, SECONDS_EACH (default 60): an evening's work, not CI's
+	@FUZZ_SECONDS=$(or $(SECONDS_EACH),60) $(CARGO) nextest run --release --locked --workspace --no-fail-fast --test-threads 1 \
+		--success-output final -E 'test(fuzz)'
 
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check

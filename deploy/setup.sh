@@ -52,3 +52,9 @@ if [ ${#packages[@]} -gt 0 ]; then
         fail "apt-get could not install ${packages[*]}: see the lines above"
     fi
 fi
+
+# --- The official clients of other services, which the tests drive ------------------------------------------------------
+if [ "$purpose" = test ]; then
+    here=$(cd "$(dirname "$0")/.." && pwd)
+    "$here/api/tests/clients/install.sh" "${CARGO_TARGET_DIR:-$here/target}/clients" >/dev/null || fail "the clients that the tests drive cannot be installed: see above"
+fi

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::Response,
 };
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     auth::Keys,
     error::{ApiError, Dialect},
+    fetch::Fetcher,
     openapi, routes,
     services::Services,
 };
@@ -30,6 +31,9 @@ use crate::{
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What OpenAI's clients log of an answer: how long it took.
 const PROCESSING_MS: HeaderName = HeaderName::from_static("openai-processing-ms");
+/// Which of OpenAI's versions the answer has the form of: its only one.
+const OPENAI_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("openai-version"), HeaderValue::from_static("2020-10-01"));
 /// Routes that answer even when the service is full: whoever watches it must see that it lives.
 const ALWAYS_SERVED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 
@@ -43,6 +47,8 @@ pub struct App {
     pub stopping: Stopping,
     /// The OpenAPI document, as served.
     pub document: Bytes,
+    /// Pictures by their address.
+    pub fetcher: Fetcher,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
     /// Requests that may still begin.
@@ -78,6 +84,7 @@ pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> 
         keys: Keys::new(&services.config.auth)?,
         stopping,
         document: Bytes::from(openapi::document_json()?),
+        fetcher: Fetcher::new(&services.config.compat.image_fetch)?,
         streams: Arc::new(Semaphore::new(server.max_requests)),
         slots: Semaphore::new(server.max_requests),
         timeout: Duration::from_secs(server.request_seconds),
@@ -121,6 +128,8 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
     if dialect == Dialect::OpenAi {
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         response.headers_mut().insert(PROCESSING_MS, milliseconds.into());
+        let (name, version) = OPENAI_VERSION;
+        response.headers_mut().insert(name, version);
     }
     observe(method, route, response.status(), started.elapsed());
     response
@@ -146,11 +155,12 @@ async fn admit(app: &App, route: &str, request: Request, next: Next) -> Response
     }
 }
 
-/// The error's body in place of the empty one, with the headers that the handler or the router had set (`Allow`).
+/// The error's body in place of the empty one, with the headers that the handler, a layer or the router had set (`Allow`).
 fn rendered(empty: &Response, error: ApiError, id: &str, dialect: Dialect) -> Response {
     let mut response = error.render(id, dialect);
-    if let Some(allow) = empty.headers().get(axum::http::header::ALLOW) {
-        response.headers_mut().insert(axum::http::header::ALLOW, allow.clone());
+    let about_the_body = [header::CONTENT_TYPE, header::CONTENT_LENGTH];
+    for (name, value) in empty.headers().iter().filter(|(name, _)| !about_the_body.contains(name)) {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
     }
     response
 }

@@ -6,6 +6,7 @@
 //! | what must hold between keys | [`validate`] |
 //! | the merged result with secrets as stars | [`show`] |
 
+pub mod compat;
 pub mod load;
 pub mod show;
 pub mod validate;
@@ -14,6 +15,7 @@ use std::{fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use compat::CompatConfig;
 pub use load::{DEFAULTS, Sources};
 
 /// The whole configuration.
@@ -26,6 +28,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Events to the platform's bus.
     pub bus: workers::BusConfig,
+    /// Other services' routes.
+    pub compat: CompatConfig,
     /// Where events go.
     pub webhooks: Vec<workers::WebhookConfig>,
     /// Consumers, outbox, duties.

@@ -15,8 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use dialect::Dialect;
-use dialect::{GoogleBody, OpenAiBody};
+pub use dialect::{Dialect, GoogleErrorBody, OpenAiErrorBody};
 
 /// What a 5xx answer says; the cause is in the log under the request id.
 const INTERNAL: &str = "Something went wrong on our side. Report the request id; the log has the cause.";
@@ -245,7 +244,7 @@ impl ApiError {
             Dialect::Own => Self::own_body(status, &inner, request_id),
             Dialect::OpenAi => {
                 let param = inner.field.as_deref();
-                let body = OpenAiBody::new(status, inner.code, &inner.message, param, request_id);
+                let body = OpenAiErrorBody::new(status, inner.code, &inner.message, param, request_id);
                 let mut response = (status, Json(body)).into_response();
                 // Its clients try again after 409 and 5xx unless they are told not to.
                 let again = matches!(inner.kind, Kind::TooBusy | Kind::Unavailable | Kind::Internal);
@@ -257,7 +256,7 @@ impl ApiError {
                 response
             }
             Dialect::Google => {
-                let body = GoogleBody::new(status, inner.code, &inner.message, inner.detail);
+                let body = GoogleErrorBody::new(status, inner.code, &inner.message, inner.detail);
                 (body.status(), Json(body)).into_response()
             }
         };

@@ -10,6 +10,7 @@
 //! | what it depends on, and what of it is down | [`parts`] |
 //! | how many items must be in work | [`batches`] |
 //! | router, middleware | [`app`], [`auth`], [`error`], [`extract`], [`routes`] |
+//! | pictures fetched by their address, behind a guard | [`fetch`] |
 //! | the document of it all | [`openapi`] |
 //!
 //! Deliberately absent: SQL, inference, rules.
@@ -21,6 +22,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod extract;
+pub mod fetch;
 pub mod openapi;
 pub mod parts;
 pub mod role;

@@ -11,12 +11,14 @@
 //! | what a platform sends, for the fake backend | [`mixture`] |
 //! | what is sent: texts of a given length, JPEG frames | [`workload`] |
 //! | closed-loop HTTP load | [`load`] |
+//! | open-loop HTTP load with Poisson arrivals | [`open_loop`] |
 //! | medians, percentiles, the result table | [`report`] |
 
 pub mod cluster;
 pub mod ledger;
 pub mod load;
 pub mod mixture;
+pub mod open_loop;
 pub mod report;
 pub mod scenario;
 pub mod service;

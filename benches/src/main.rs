@@ -32,6 +32,9 @@ struct Arguments {
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
+    /// Models that judge texts in the scenario `analyze`.
+    #[arg(long, value_delimiter = ',', default_value = "toxicity,spam")]
+    text_models: Vec<String>,
     /// Repository root.
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -55,6 +58,8 @@ enum Scenario {
     Text,
     /// JPEG to verdict against nsfwjs.
     Frames,
+    /// `comments:analyze` at 20 a second, Poisson arrivals: latency from the moment at which a comment came. Only when named.
+    Analyze,
     /// Resident memory, idle and with 10,000 uploads queued.
     Memory,
     /// 200 participants at 5 frames per second on one core: fairness, age, memory. Only when named.
@@ -80,6 +85,7 @@ async fn main() -> anyhow::Result<()> {
         datasets: root.join("datasets"),
         peers: root.join("benches/peers"),
         repository: arguments.repository.unwrap_or_else(|| root.join("models/repository")),
+        text_models: arguments.text_models,
         rounds: arguments.rounds,
         seconds: arguments.seconds,
     };
@@ -103,6 +109,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Scenario::Frames) {
         finish(&scenario::frames::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Analyze) {
+        finish(&scenario::analyze::run(&setting).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Storm) {
         finish(&scenario::storm::embedded(&setting).await?)?;

@@ -42,6 +42,8 @@ impl Lane {
 pub enum Input {
     /// UTF-8 text, not empty.
     Text(Arc<str>),
+    /// Token ids as the model's own tokenizer makes them, not empty; special tokens are added where they are missing.
+    Tokens(Arc<[u32]>),
     /// Decoded RGB pixels.
     Image(Arc<Pixels>),
 }

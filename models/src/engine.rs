@@ -139,7 +139,12 @@ impl Engine {
 
     /// [`Engine::infer`] on an embedder: unit-length vector.
     pub async fn embed(&self, model: &str, text: &str, lane: Lane) -> Result<Arc<[f32]>, ModelError> {
-        match self.infer(model, Input::Text(text.into()), lane).await? {
+        self.embed_input(model, Input::Text(text.into()), lane).await
+    }
+
+    /// [`Engine::embed`] of any input that the embedder takes.
+    pub async fn embed_input(&self, model: &str, input: Input, lane: Lane) -> Result<Arc<[f32]>, ModelError> {
+        match self.infer(model, input, lane).await? {
             Output::Embedding(vector) => Ok(vector),
             Output::Scores(_) => Err(ModelError::InvalidInput(format!("model `{model}` is no embedder"))),
         }
@@ -149,6 +154,11 @@ impl Engine {
     /// words, for a model without a tokenizer.
     pub fn count_tokens(&self, model: &str, text: &str) -> Result<usize, ModelError> {
         self.find(model)?.preparer.count_tokens(text)
+    }
+
+    /// Token count of ids that were made with the model's tokenizer, as the model sees them.
+    pub fn count_ids(&self, model: &str, ids: &[u32]) -> Result<usize, ModelError> {
+        self.find(model)?.preparer.count_ids(ids)
     }
 
     /// Is this model loaded?

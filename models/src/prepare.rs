@@ -56,6 +56,7 @@ impl Preparer {
                     return self.guarded(&input);
                 }
             }
+            Input::Tokens(_) => return self.guarded(&input),
             Input::Image(_) if matches!(**self, Self::Pixels { .. }) => {}
             Input::Image(_) => return self.guarded(&input),
         }
@@ -81,6 +82,14 @@ impl Preparer {
         }
     }
 
+    /// As [`Preparer::count_tokens`], of ids that were made with the model's tokenizer.
+    pub(crate) fn count_ids(&self, ids: &[u32]) -> Result<usize, ModelError> {
+        match self {
+            Self::Tokens(encoder) => encoder.complete(ids).map(|ids| ids.len()),
+            Self::Text | Self::Pixels { .. } => Err(no_tokenizer()),
+        }
+    }
+
     /// A panic in a tokenizer costs its own input and nothing else (rayon would end the process).
     fn guarded(&self, input: &Input) -> Result<Prepared, ModelError> {
         catch_unwind(AssertUnwindSafe(|| self.run(input))).unwrap_or_else(|_| Err(failed("preprocessing panicked")))
@@ -90,6 +99,8 @@ impl Preparer {
         match (self, input) {
             (Self::Tokens(encoder), Input::Text(text)) => encoder.encode(text).map(Prepared::Tokens),
             (Self::Text, Input::Text(text)) => Ok(Prepared::Text(text.clone())),
+            (Self::Tokens(encoder), Input::Tokens(ids)) => encoder.complete(ids).map(Prepared::Tokens),
+            (_, Input::Tokens(_)) => Err(no_tokenizer()),
             (Self::Pixels { side }, Input::Image(image)) => Ok(Prepared::Pixels(image.to_tensor(*side))),
             (_, Input::Image(_)) => Err(ModelError::InvalidInput("this model takes text, not an image".into())),
             (_, Input::Text(_)) => Err(ModelError::InvalidInput("this model takes an image, not text".into())),
@@ -114,6 +125,10 @@ impl Preparer {
             }
         }
     }
+}
+
+fn no_tokenizer() -> ModelError {
+    ModelError::InvalidInput("this model has no tokenizer, so token ids mean nothing to it: send text".into())
 }
 
 fn failed(message: &str) -> ModelError {

@@ -53,6 +53,9 @@ pub struct ModelSpec {
     /// Classifiers: output labels in output order.
     #[serde(default)]
     pub labels: Vec<Arc<str>>,
+    /// Languages (BCP 47) that the model was trained and measured in; empty means: English.
+    #[serde(default)]
+    pub languages: Vec<Arc<str>>,
     /// Embedders: length of the vector.
     #[serde(default)]
     pub dimensions: usize,

@@ -11,6 +11,11 @@ const BACKEND: &str = "tokenizer";
 /// A model's tokenizer: special tokens added, cut at the model's longest input, not padded (the batch does that).
 pub struct TextEncoder {
     tokenizer: Tokenizer,
+    max_tokens: usize,
+    /// Ids below this exist.
+    vocabulary: u32,
+    /// What stands before and behind the tokens of every text.
+    around: [Vec<u32>; 2],
 }
 
 impl std::fmt::Debug for TextEncoder {
@@ -35,7 +40,9 @@ impl TextEncoder {
         }
         let cut = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
         tokenizer.with_truncation(Some(cut)).map_err(|error| bad(error.to_string()))?;
-        Ok(Self { tokenizer })
+        let around = special_tokens(&tokenizer).map_err(bad)?;
+        let vocabulary = u32::try_from(tokenizer.get_vocab_size(true)).unwrap_or(u32::MAX);
+        Ok(Self { tokenizer, max_tokens, vocabulary, around })
     }
 
     /// Token ids of `text`, between 1 and `max_tokens` of them.
@@ -49,6 +56,39 @@ impl TextEncoder {
         }
         Ok(encoding.get_ids().to_vec())
     }
+
+    /// Token ids that a caller made with this tokenizer, as [`TextEncoder::encode`] would have made them: special tokens around them
+    /// unless they are there, cut at `max_tokens`. An id that the vocabulary lacks is refused.
+    pub fn complete(&self, ids: &[u32]) -> Result<Vec<u32>, ModelError> {
+        if let Some(unknown) = ids.iter().find(|id| **id >= self.vocabulary) {
+            let message = format!(
+                "token id {unknown} is not in the model's vocabulary of {}: make ids with the model's own tokenizer, or send texts",
+                self.vocabulary
+            );
+            return Err(ModelError::InvalidInput(message));
+        }
+        let [before, behind] = &self.around;
+        let inner =
+            ids.strip_prefix(before.as_slice()).and_then(|ids| ids.strip_suffix(behind.as_slice())).unwrap_or(ids);
+        if inner.is_empty() {
+            return Err(ModelError::InvalidInput("there are no tokens: send at least one".into()));
+        }
+        let room = self.max_tokens.saturating_sub(before.len() + behind.len());
+        Ok([before.as_slice(), &inner[..inner.len().min(room)], behind.as_slice()].concat())
+    }
+}
+
+/// The special tokens around a text, found by what they add to one.
+fn special_tokens(tokenizer: &Tokenizer) -> Result<[Vec<u32>; 2], String> {
+    // Any text with tokens will do; an unknown word is a token too.
+    const PROBE: &str = "a";
+    let ids = |special: bool| {
+        let encoding = tokenizer.encode_fast(PROBE, special).map_err(|error| error.to_string());
+        encoding.map(|encoding| encoding.get_ids().to_vec())
+    };
+    let (bare, whole) = (ids(false)?, ids(true)?);
+    let found = whole.windows(bare.len().max(1)).position(|window| window == bare);
+    Ok(found.map_or_else(Default::default, |at| [whole[..at].to_vec(), whole[at + bare.len()..].to_vec()]))
 }
 
 /// Is there anything to judge?
@@ -85,6 +125,19 @@ mod tests {
     #[test]
     fn special_tokens_are_added_and_padding_is_not() {
         assert_eq!(encoder(16).unwrap().encode("good evening all").unwrap(), [2, 4, 5, 1, 3]);
+    }
+
+    #[test]
+    fn i4_token_ids_are_completed_as_a_text_would_be() {
+        let encoder = encoder(6).unwrap();
+        let text = encoder.encode("good evening").unwrap();
+        for ids in [&[4, 5][..], &[2, 4, 5, 3]] {
+            assert_eq!(encoder.complete(ids).unwrap(), text, "{ids:?}");
+        }
+        assert_eq!(encoder.complete(&[4, 5, 4, 5, 4, 5]).unwrap(), [2, 4, 5, 4, 5, 3], "cut as a long text is");
+        for wrong in [&[4, 99][..], &[], &[2, 3]] {
+            assert!(matches!(encoder.complete(wrong), Err(ModelError::InvalidInput(_))), "{wrong:?}");
+        }
     }
 
     #[test]

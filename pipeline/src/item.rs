@@ -82,6 +82,10 @@ uuid_id!(
     /// Names one report for ever; also its idempotency key.
     ReportId
 );
+uuid_id!(
+    /// Names one piece of feedback for ever.
+    FeedbackId
+);
 name_id!(
     /// A customer of this installation. Every row carries one.
     TenantId

@@ -2,7 +2,7 @@
 //!
 //! | part | module |
 //! |---|---|
-//! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`] |
+//! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`], [`feedback`] |
 //! | state over time, pure | [`stream`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
@@ -11,7 +11,8 @@
 //! | the contract of events in and out | [`schemas`] |
 //! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
 //!
-//! `servers` (a feature, off in the product) starts private RabbitMQ and PostgreSQL servers for tests and benches.
+//! `servers` (a feature, off in the product) starts private RabbitMQ and PostgreSQL servers for tests and benches, and has the loop
+//! of the fuzz tests.
 //!
 //! Deliberately absent: HTTP, tensors, long-lived loops, reads of the environment, thresholds in code.
 
@@ -24,6 +25,9 @@ pub mod config;
 pub mod decode;
 pub mod error;
 pub mod fallback;
+pub mod feedback;
+#[cfg(feature = "servers")]
+pub mod fuzz;
 pub mod hash;
 pub mod index;
 pub mod item;

@@ -20,6 +20,7 @@ impl Config {
         self.check_limits(&mut problems);
         self.check_urls(&mut problems);
         self.check_models(&mut problems);
+        self.compat.check(&mut problems);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
             problems.push(format!(
                 "log.filter `{}` is not understood ({error}): write for example `info,pipeline=debug`",

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// Whose error bodies a route writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,22 +30,31 @@ impl Dialect {
     }
 }
 
-/// OpenAI's body: all four members are always there, `null` when nothing is known. `request_id` is ours.
-#[derive(Debug, Serialize)]
-pub(super) struct OpenAiBody<'a> {
+/// OpenAI's error body.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OpenAiErrorBody<'a> {
     error: OpenAiError<'a>,
 }
 
-#[derive(Debug, Serialize)]
-struct OpenAiError<'a> {
+/// What went wrong. The first four members are always there, `null` when nothing is known.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OpenAiError<'a> {
+    /// What is wrong, and what to do.
     message: &'a str,
+    /// `invalid_request_error`, `requests` (429) or `server_error`.
+    #[schema(example = "invalid_request_error")]
     r#type: &'static str,
+    /// The member of the request that is wrong.
+    #[schema(required = true)]
     param: Option<&'a str>,
+    /// Stable; see `docs/errors.md`.
+    #[schema(value_type = Option<String>, required = true)]
     code: &'a str,
+    /// Also in the header `x-request-id`. Ours: OpenAI has none here.
     request_id: &'a str,
 }
 
-impl<'a> OpenAiBody<'a> {
+impl<'a> OpenAiErrorBody<'a> {
     pub(super) fn new(
         status: StatusCode,
         code: &'a str,
@@ -67,22 +77,30 @@ impl<'a> OpenAiBody<'a> {
     }
 }
 
-/// Google's body.
-#[derive(Debug, Serialize)]
-pub(super) struct GoogleBody<'a> {
+/// Google's error body.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct GoogleErrorBody<'a> {
     error: GoogleError<'a>,
 }
 
-#[derive(Debug, Serialize)]
-struct GoogleError<'a> {
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GoogleError<'a> {
+    /// The HTTP status.
+    #[schema(example = 400)]
     code: u16,
+    /// What is wrong.
     message: &'a str,
+    /// Google's word for the status.
+    #[schema(example = "INVALID_ARGUMENT")]
     status: &'static str,
+    /// Perspective's `errorType`, with what belongs to it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Object>)]
     details: Vec<Value>,
 }
 
-impl<'a> GoogleBody<'a> {
+impl<'a> GoogleErrorBody<'a> {
     /// `code` is ours; `more` is merged into the detail.
     pub(super) fn new(status: StatusCode, code: &str, message: &'a str, more: Option<Value>) -> Self {
         let status_word = match status.as_u16() {
@@ -100,6 +118,7 @@ impl<'a> GoogleBody<'a> {
             "text_empty" => Some("COMMENT_EMPTY"),
             "no_requested_attributes" => Some("NO_REQUESTED_ATTRIBUTES"),
             "language_unsupported" => Some("LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE"),
+            "language_unknown" => Some("LANGUAGE_DETECTION_FAILED"),
             _ if status_word == "INVALID_ARGUMENT" => Some("INVALID_REQUEST"),
             _ => None,
         };
@@ -149,7 +168,7 @@ mod tests {
 
     #[test]
     fn i5_an_openai_error_has_all_four_members() {
-        let body = OpenAiBody::new(StatusCode::TOO_MANY_REQUESTS, "too_busy", "Full.", None, "req_1");
+        let body = OpenAiErrorBody::new(StatusCode::TOO_MANY_REQUESTS, "too_busy", "Full.", None, "req_1");
         let expected = json!({ "error": {
             "message": "Full.", "type": "requests", "param": null, "code": "rate_limit_exceeded", "request_id": "req_1",
         } });
@@ -159,15 +178,15 @@ mod tests {
     #[test]
     fn i5_a_google_error_names_its_type_and_says_400() {
         let more = json!({ "languageNotSupportedByAttributeError": { "attribute": "TOXICITY" } });
-        let body = GoogleBody::new(StatusCode::PAYLOAD_TOO_LARGE, "language_unsupported", "No.", Some(more));
+        let body = GoogleErrorBody::new(StatusCode::PAYLOAD_TOO_LARGE, "language_unsupported", "No.", Some(more));
         assert_eq!(body.status(), StatusCode::BAD_REQUEST);
         let body = serde_json::to_value(body).unwrap();
         assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&json!(400), &json!("INVALID_ARGUMENT")));
         let detail = &body["error"]["details"][0];
         assert_eq!(detail["errorType"], "LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE");
         assert_eq!(detail["languageNotSupportedByAttributeError"]["attribute"], "TOXICITY");
-        let full =
-            serde_json::to_value(GoogleBody::new(StatusCode::TOO_MANY_REQUESTS, "too_busy", "Full.", None)).unwrap();
+        let full = serde_json::to_value(GoogleErrorBody::new(StatusCode::TOO_MANY_REQUESTS, "too_busy", "Full.", None))
+            .unwrap();
         assert_eq!((&full["error"]["status"], full["error"].get("details")), (&json!("RESOURCE_EXHAUSTED"), None));
     }
 }

@@ -29,6 +29,7 @@ const MAX_LISTED: usize = 10_000;
 /// A call that starts.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "id": "call-17", "participants": ["ann", "bob"] }))]
 pub struct NewCall {
     /// Your id of the call.
     #[schema(value_type = String, example = "call-17")]
@@ -44,6 +45,7 @@ impl Payload for NewCall {}
 /// Somebody who joins.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "actor": "cid" }))]
 pub struct NewParticipant {
     /// Who.
     #[schema(value_type = String, example = "ann")]

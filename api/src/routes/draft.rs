@@ -27,6 +27,7 @@ pub enum NewKind {
 /// One thing to be judged. Exactly one of `text` and `image` is sent.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "text": "hello there", "actor": "ann", "conversation": "room-7", "reference": "msg-1" }))]
 pub struct NewItem {
     /// Names the item for ever: sent again, it changes nothing. Made by us when absent.
     #[schema(value_type = Option<Uuid>)]

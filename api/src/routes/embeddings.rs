@@ -1,6 +1,9 @@
 //! `POST /v1/embeddings`: OpenAI's shape. A hot path: texts are borrowed from the request, the answer is written once.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+mod input;
+mod tokens;
+
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::Body,
@@ -10,15 +13,18 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use models::Lane;
+use models::{Input as ModelInput, Lane};
 use pipeline::item::check_text;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::ToSchema;
+
+use input::Input;
+use tokens::Vocabulary;
 
 use crate::{
     app::{App, Shared},
     auth::{Allowed, ToSearch},
-    error::{ApiError, ErrorBody},
+    error::{ApiError, OpenAiErrorBody},
     extract,
 };
 
@@ -28,22 +34,21 @@ const MAX_INPUTS: usize = 2048;
 const IN_FLIGHT: usize = 512;
 /// Requests from this size on are tokenised off the async threads, in bytes.
 const COUNT_APART: usize = 8 << 10;
+/// OpenAI's names of embedding models: all mean ours. Their clients send tokens of OpenAI's vocabulary.
+const OPENAI: [&str; 3] = ["text-embedding-3-small", "text-embedding-3-large", "text-embedding-ada-002"];
 /// Names under which other services offer embeddings: all mean our model.
-const ALIASES: [&str; 5] = [
-    "text-embedding-3-small",
-    "text-embedding-3-large",
-    "text-embedding-ada-002",
-    "all-MiniLM-L6-v2",
-    "sentence-transformers/all-MiniLM-L6-v2",
-];
+pub(crate) const ALIASES: [&str; 5] =
+    [OPENAI[0], OPENAI[1], OPENAI[2], "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"];
 
 /// Texts to be embedded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "model": "embed-minilm", "input": ["hiking in the alps", "a quiet evening with chess"] }))]
 pub struct EmbeddingRequest<'a> {
-    /// A text, or 1 to 2048 texts.
+    /// A text, 1 to 2048 texts, an array of token ids, or 1 to 2048 of those. Under OpenAI's model names the ids are of its
+    /// vocabulary `cl100k_base`; under ours, of the model's own tokenizer.
     #[serde(borrow)]
-    #[schema(value_type = TextOrTexts)]
+    #[schema(value_type = EmbeddingInput)]
     input: Input<'a>,
     /// The name of a loaded embedding model, or one of OpenAI's: these mean the configured model.
     #[serde(borrow)]
@@ -52,7 +57,8 @@ pub struct EmbeddingRequest<'a> {
     /// `float` when absent; `base64` is smaller and faster: little-endian 32-bit floats.
     #[serde(default)]
     encoding_format: EncodingFormat,
-    /// Only the model's own number.
+    /// Shorter vectors: the first so many numbers, brought to unit length again. At most the model's own number, which is the default.
+    #[schema(minimum = 1)]
     dimensions: Option<usize>,
     /// Ignored.
     #[serde(borrow)]
@@ -72,19 +78,28 @@ pub enum EncodingFormat {
     Base64,
 }
 
-/// A text, or several.
+/// What is embedded.
 #[derive(ToSchema)]
 #[serde(untagged)]
-pub enum TextOrTexts {
-    /// One.
-    One(String),
+pub enum EmbeddingInput {
+    /// One text.
+    Text(String),
     /// Several.
-    Several(Vec<String>),
+    Texts(Vec<String>),
+    /// One array of token ids.
+    Tokens(Vec<u32>),
+    /// Several.
+    TokenArrays(Vec<Vec<u32>>),
 }
 
-enum Input<'a> {
-    Texts(Vec<Cow<'a, str>>),
-    Tokens,
+/// A vector as `encoding_format` asks for it.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum EncodedVector {
+    /// `float`.
+    Numbers(Vec<f32>),
+    /// `base64`: little-endian 32-bit floats.
+    Base64(String),
 }
 
 /// The vectors, in the order of the texts.
@@ -108,7 +123,7 @@ pub struct EmbeddingView {
     /// Position of its text.
     index: usize,
     /// Unit length: numbers, or base64 text.
-    #[schema(value_type = Vec<f32>)]
+    #[schema(value_type = EncodedVector)]
     embedding: Vector,
 }
 
@@ -123,14 +138,15 @@ pub struct Usage {
 
 /// Embed texts
 ///
-/// OpenAI's shape, so that its client libraries work with another base URL. Token arrays are not taken yet.
+/// OpenAI's shape, so that its client libraries work with another base URL. Vectors are of our model: docs/migrate-openai.md.
 #[utoipa::path(
-    post, path = "/v1/embeddings", tag = "people", request_body = EmbeddingRequest,
+    post, path = "/v1/embeddings", tag = "people", operation_id = "create_embedding", request_body = EmbeddingRequest,
     responses(
         (status = 200, description = "The vectors", body = EmbeddingAnswer),
-        (status = 404, description = "No such model", body = ErrorBody),
-        (status = 429, description = "The model is full", body = ErrorBody),
-        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+        (status = 404, description = "No such model", body = OpenAiErrorBody),
+        (status = 429, description = "The model is full", body = OpenAiErrorBody),
+        (status = "4XX", description = "The request is wrong", body = OpenAiErrorBody),
+        (status = "5XX", description = "A part is down", body = OpenAiErrorBody),
     ),
 )]
 pub async fn embed(
@@ -142,12 +158,12 @@ pub async fn embed(
     extract::require_json(&headers)?;
     let body = extract::read_body(body, app.services.config.server.max_body_bytes).await?;
     let request: EmbeddingRequest<'_> = extract::parse(&body)?;
-    let model = resolve(&app, &request.model)?;
-    let texts = check(&app, request.input)?;
-    let (vectors, tokens) = tokio::try_join!(embed_all(&app, model, &texts), count(&app, model, &texts))?;
-    if let Some(wanted) = request.dimensions.filter(|wanted| vectors.iter().any(|vector| vector.len() != *wanted)) {
-        let message = format!("`dimensions` is {wanted}, and `{model}` cannot be shortened: leave it out.");
-        return Err(ApiError::invalid("dimensions_unsupported", message).at("dimensions"));
+    let (model, vocabulary) = resolve(&app, &request.model)?;
+    let dimensions = check_dimensions(&app, model, &request)?;
+    let inputs = prepare(&app, request.input, vocabulary).await?;
+    let (mut vectors, tokens) = tokio::try_join!(embed_all(&app, model, &inputs), count(&app, model, &inputs))?;
+    if let Some(dimensions) = dimensions {
+        vectors.iter_mut().for_each(|vector| *vector = shorten(vector, dimensions));
     }
     let answer = EmbeddingAnswer {
         object: "list",
@@ -159,63 +175,124 @@ pub async fn embed(
     Ok(([(header::CONTENT_TYPE, "application/json")], json.into()))
 }
 
-/// The loaded model that a name means.
-fn resolve<'a>(app: &'a App, name: &str) -> Result<&'a str, ApiError> {
+/// The loaded model that a name means, and whose token ids go with the name.
+fn resolve<'a>(app: &'a App, name: &str) -> Result<(&'a str, Vocabulary), ApiError> {
     let ours = app.services.config.pipeline.embedding_model.as_str();
     if name == ours || ALIASES.contains(&name) {
-        return Ok(ours);
+        return Ok((ours, if OPENAI.contains(&name) { Vocabulary::OpenAi } else { Vocabulary::Own }));
     }
     let message = format!("No embedding model `{}` here: send `{ours}`.", name.chars().take(100).collect::<String>());
     Err(ApiError::model_not_found(message).at("model"))
 }
 
-fn check<'a>(app: &App, input: Input<'a>) -> Result<Vec<Cow<'a, str>>, ApiError> {
-    let Input::Texts(texts) = input else {
-        return Err(ApiError::invalid(
-            "tokens_unsupported",
-            "`input` holds tokens: send texts; token arrays are not taken yet.",
-        )
-        .at("input"));
-    };
-    if !(1..=MAX_INPUTS).contains(&texts.len()) {
-        return Err(ApiError::invalid(
-            "input_size",
-            format!("`input` holds {} texts: send 1 to {MAX_INPUTS}.", texts.len()),
-        )
-        .at("input"));
+/// The length that vectors are cut to; `None`: they stay whole.
+fn check_dimensions(app: &App, model: &str, request: &EmbeddingRequest<'_>) -> Result<Option<usize>, ApiError> {
+    let whole = app.services.engine.spec(model)?.dimensions;
+    match request.dimensions {
+        Some(wanted) if !(1..=whole).contains(&wanted) => {
+            let message = format!("`dimensions` is {wanted}: `{model}` makes vectors of 1 to {whole} numbers.");
+            Err(ApiError::invalid("dimensions_unsupported", message).at("dimensions"))
+        }
+        wanted => Ok(wanted.filter(|wanted| *wanted < whole)),
     }
+}
+
+/// The beginning of a vector, at unit length.
+fn shorten(vector: &[f32], dimensions: usize) -> Arc<[f32]> {
+    let start = &vector[..dimensions.min(vector.len())];
+    let norm = start.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+    start.iter().map(|x| (f64::from(*x) / norm) as f32).collect()
+}
+
+/// What goes into the model; each with its member's name if it is wrong.
+async fn prepare<'a>(app: &App, input: Input<'a>, vocabulary: Vocabulary) -> Result<Vec<Prepared<'a>>, ApiError> {
     let limit = app.services.config.pipeline.max_text_bytes;
+    let (count, what) = match &input {
+        Input::Texts(texts) => (texts.len(), "texts"),
+        Input::Tokens(arrays) => (arrays.len(), "token arrays"),
+    };
+    if !(1..=MAX_INPUTS).contains(&count) {
+        let message = format!("`input` holds {count} {what}: send 1 to {MAX_INPUTS}.");
+        return Err(ApiError::invalid("input_size", message).at("input"));
+    }
+    let texts = match input {
+        Input::Texts(texts) => texts,
+        Input::Tokens(arrays) => {
+            tokens::check(&arrays)?;
+            match vocabulary {
+                Vocabulary::Own => return Ok(arrays.into_iter().map(|ids| Prepared::Tokens(ids.into())).collect()),
+                Vocabulary::OpenAi => extract::apart(move || tokens::to_texts(&arrays, limit)).await?,
+            }
+        }
+    };
     for (index, text) in texts.iter().enumerate() {
         check_text(text, limit).map_err(|error| ApiError::from(error).at(format!("input[{index}]")))?;
     }
-    Ok(texts)
+    Ok(texts.into_iter().map(Prepared::Text).collect())
 }
 
-/// All texts through the model, in order.
-async fn embed_all(app: &App, model: &str, texts: &[Cow<'_, str>]) -> Result<Vec<Arc<[f32]>>, ApiError> {
-    let engine = &app.services.engine;
-    if let [text] = texts {
-        return Ok(vec![engine.embed(model, text, Lane::Interactive).await?]);
+/// One input of the model.
+#[derive(Clone)]
+enum Prepared<'a> {
+    Text(Cow<'a, str>),
+    /// Of the model's own tokenizer.
+    Tokens(Arc<[u32]>),
+}
+
+impl Prepared<'_> {
+    fn input(&self) -> ModelInput {
+        match self {
+            Self::Text(text) => ModelInput::Text((&**text).into()),
+            Self::Tokens(ids) => ModelInput::Tokens(Arc::clone(ids)),
+        }
     }
-    // Futures do nothing before they are polled: `buffered` starts so many of them.
-    let waiting: Vec<_> = texts.iter().map(|text| engine.embed(model, text, Lane::Bulk)).collect();
-    let vectors = stream::iter(waiting).buffered(IN_FLIGHT);
-    Ok(vectors.try_collect().await?)
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Tokens(_) => 0,
+        }
+    }
 }
 
-async fn count(app: &App, model: &str, texts: &[Cow<'_, str>]) -> Result<usize, ApiError> {
+/// All inputs through the model, in order.
+async fn embed_all(app: &App, model: &str, inputs: &[Prepared<'_>]) -> Result<Vec<Arc<[f32]>>, ApiError> {
     let engine = &app.services.engine;
-    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    let lane = if inputs.len() == 1 { Lane::Interactive } else { Lane::Bulk };
+    // Futures do nothing before they are polled: `buffered` starts so many of them.
+    let waiting = inputs.iter().enumerate().map(|(index, one)| async move {
+        let vector = engine.embed_input(model, one.input(), lane).await;
+        vector.map_err(|error| ApiError::from(error).at(format!("input[{index}]")))
+    });
+    let waiting: Vec<_> = waiting.collect();
+    stream::iter(waiting).buffered(IN_FLIGHT).try_collect().await
+}
+
+async fn count(app: &App, model: &str, inputs: &[Prepared<'_>]) -> Result<usize, ApiError> {
+    let engine = &app.services.engine;
+    let bytes: usize = inputs.iter().map(Prepared::len).sum();
     if bytes < COUNT_APART {
-        return sum_tokens(engine, model, texts);
+        return sum_tokens(engine, model, inputs);
     }
     let (engine, model) = (engine.clone(), model.to_owned());
-    let texts: Vec<Cow<'static, str>> = texts.iter().map(|text| Cow::Owned(text.to_string())).collect();
-    extract::apart(move || sum_tokens(&engine, &model, &texts)).await
+    let inputs: Vec<Prepared<'static>> = inputs
+        .iter()
+        .map(|input| match input {
+            Prepared::Text(text) => Prepared::Text(Cow::Owned(text.to_string())),
+            Prepared::Tokens(ids) => Prepared::Tokens(Arc::clone(ids)),
+        })
+        .collect();
+    extract::apart(move || sum_tokens(&engine, &model, &inputs)).await
 }
 
-fn sum_tokens(engine: &models::Engine, model: &str, texts: &[Cow<'_, str>]) -> Result<usize, ApiError> {
-    texts.iter().try_fold(0, |sum, text| Ok(sum + engine.count_tokens(model, text)?))
+fn sum_tokens(engine: &models::Engine, model: &str, inputs: &[Prepared<'_>]) -> Result<usize, ApiError> {
+    inputs.iter().try_fold(0, |sum, input| {
+        let tokens = match input {
+            Prepared::Text(text) => engine.count_tokens(model, text),
+            Prepared::Tokens(ids) => engine.count_ids(model, ids),
+        };
+        Ok(sum + tokens?)
+    })
 }
 
 fn view(vectors: Vec<Arc<[f32]>>, format: EncodingFormat) -> Vec<EmbeddingView> {
@@ -245,118 +322,20 @@ impl Serialize for Vector {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Input<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(InputVisitor)
-    }
-}
-
-struct InputVisitor;
-
-impl<'de> de::Visitor<'de> for InputVisitor {
-    type Value = Input<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text or an array of texts")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Input::Texts(vec![Cow::Borrowed(text)]))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Input::Texts(vec![Cow::Owned(text.to_owned())]))
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        let mut texts = Vec::new();
-        let mut tokens = false;
-        while let Some(member) = members.next_element::<Member<'de>>()? {
-            match member {
-                // One more than may be sent is enough to know.
-                Member::Text(text) if texts.len() <= MAX_INPUTS => texts.push(text),
-                Member::Text(_) => {}
-                Member::Token => tokens = true,
-            }
-        }
-        Ok(if tokens { Input::Tokens } else { Input::Texts(texts) })
-    }
-}
-
-/// A member of the array `input`.
-enum Member<'a> {
-    Text(Cow<'a, str>),
-    /// A number, or an array of numbers.
-    Token,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MemberVisitor)
-    }
-}
-
-struct MemberVisitor;
-
-impl<'de> de::Visitor<'de> for MemberVisitor {
-    type Value = Member<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Member::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Member::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Member::Token)
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_element::<u64>()?.is_some() {}
-        Ok(Member::Token)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn input(json: &str) -> Result<Input<'_>, serde_json::Error> {
-        serde_json::from_str(json)
-    }
-
     #[test]
-    fn inputs_are_texts_or_tokens() {
-        for (json, expected) in [
-            (r#""a""#, Some(vec!["a"])),
-            (r#""a\nb""#, Some(vec!["a\nb"])),
-            (r#"["a","b\u00fc"]"#, Some(vec!["a", "bü"])),
-            ("[]", Some(vec![])),
-            ("[1,2]", None),
-            ("[[1,2],[3]]", None),
-        ] {
-            let texts = match input(json) {
-                Ok(Input::Texts(texts)) => Some(texts),
-                Ok(Input::Tokens) => None,
-                Err(error) => panic!("{json}: {error:?}"),
-            };
-            assert_eq!(texts, expected.map(|texts| texts.into_iter().map(Cow::Borrowed).collect()), "{json}");
-        }
-        for json in ["7", "null", "{}", "[null]", "[1.5]", "[[\"a\"]]"] {
-            assert!(input(json).is_err(), "{json}");
-        }
-    }
-
-    #[test]
-    fn texts_without_escapes_are_not_copied() {
-        let Ok(Input::Texts(texts)) = input(r#"["a","b"]"#) else { panic!("no texts") };
-        assert!(texts.iter().all(|text| matches!(text, Cow::Borrowed(_))));
+    fn i4_a_shortened_vector_has_unit_length_again() {
+        let short = shorten(&[0.6, 0.0, 0.8], 2);
+        assert_eq!(&*short, [1.0, 0.0]);
+        let whole: Vec<f32> = (1..=384).map(|n| 1.0 / n as f32).collect();
+        let short = shorten(&whole, 100);
+        let length: f32 = short.iter().map(|x| x * x).sum();
+        assert!(short.len() == 100 && (length - 1.0).abs() < 1e-6, "{length}");
+        assert!((short[1] / short[0] - whole[1] / whole[0]).abs() < 1e-6, "the direction stays");
+        assert_eq!(&*shorten(&[0.0, 1.0], 1), [0.0], "nothing to make longer");
     }
 
     #[test]

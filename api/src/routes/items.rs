@@ -48,6 +48,7 @@ pub struct NewItems {
 /// One item, or several.
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!({ "items": [{ "text": "hello there", "actor": "ann", "conversation": "room-7" }, { "text": "good evening" }] }))]
 pub enum ItemsBody {
     /// One.
     One(NewItem),

@@ -6,6 +6,7 @@ pub mod compat;
 pub mod draft;
 pub mod embeddings;
 pub mod events;
+pub mod feedback;
 pub mod frames;
 pub mod health;
 pub mod items;
@@ -59,7 +60,9 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(compat::models::list))
         .routes(routes!(compat::models::show))
         .routes(routes!(compat::perspective::analyze))
+        .routes(routes!(compat::perspective::suggest))
         .routes(routes!(compat::discovery::describe))
+        .routes(routes!(feedback::list, feedback::erase))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))

@@ -46,6 +46,9 @@ pub struct PlatformEvent {
 /// One event, or several.
 #[derive(Debug, ToSchema)]
 #[serde(untagged)]
+#[schema(example = json!({
+    "type": "user.connected", "version": 1, "id": "n-17", "at": "2026-11-26T08:00:00Z", "data": { "actor": "ann" },
+}))]
 pub enum PlatformEvents {
     /// One.
     One(PlatformEvent),

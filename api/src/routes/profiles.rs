@@ -18,6 +18,7 @@ use crate::{
 /// What a profile is made of.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(example = json!({ "interests": ["hiking", "chess"], "bio": "Up early, out late.", "attributes": { "city": "Bern" } }))]
 pub struct NewProfile {
     /// Short phrases, most important first.
     interests: Vec<String>,

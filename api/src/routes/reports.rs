@@ -22,6 +22,7 @@ use crate::{
 /// What somebody reports.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reporter": "ann", "subject": "bob", "reason": "harassment", "call": "call-17" }))]
 pub struct NewReport {
     /// Names the report for ever: sent again, it changes nothing. Made by us when absent.
     #[schema(value_type = Option<Uuid>)]

@@ -25,6 +25,7 @@ const DEFAULT_LIMIT: usize = 10;
 /// What to look for: exactly one of `text` and `profile`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "text": "hiking, photography", "limit": 5 }))]
 pub struct SimilarRequest {
     /// People like this text.
     #[schema(example = "hiking, photography")]

@@ -47,6 +47,9 @@ fn routes() -> BTreeMap<String, Option<Scope>> {
         ("GET /v1/models/{id}", Some(Search)),
         ("POST /v1/moderations", Some(Check)),
         ("POST /v1alpha1/comments:analyze", Some(Check)),
+        ("POST /v1alpha1/comments:suggestscore", Some(Check)),
+        ("GET /v1/feedback", Some(Admin)),
+        ("DELETE /v1/feedback", Some(Admin)),
         ("GET /$discovery/rest", None),
     ];
     rows.into_iter().map(|(route, scope)| (route.to_owned(), scope)).collect()

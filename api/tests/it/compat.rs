@@ -1,6 +1,9 @@
 //! Other services' shapes: OpenAI's moderations and models, Perspective's comments:analyze.
 
-use api::config::Scope::{Check, Search};
+use api::config::{
+    Scope::{Admin, Check, Search},
+    compat::FetchAllowance,
+};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
@@ -143,8 +146,95 @@ async fn i5_perspective_keys_come_in_the_query_or_googles_header() {
 async fn i5_the_discovery_document_points_here() {
     let service = Service::start().await;
     let document = service.get("/$discovery/rest?version=v1alpha1").await.expect(200);
+    assert_eq!(service.get("/$discovery/rest?version=v2").await.status, 404);
     assert_eq!(document["rootUrl"], format!("{}/", service.base));
     let path = document["resources"]["comments"]["methods"]["analyze"]["path"].as_str().unwrap();
     let analyzed = analyze(&service, |_| {}).await;
     assert_eq!((path, analyzed.status), ("v1alpha1/comments:analyze", 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_suggested_scores_are_kept_and_erased_unless_nothing_may_be_stored() {
+    let (admin, entry) = key("admin", "acme", &[Admin]);
+    let (other, other_entry) = key("other", "rival", &[Admin]);
+    let service = Service::start_with(|config| config.auth.keys = vec![entry, other_entry]).await.with_key(&admin);
+    let mut suggestion = json!({
+        "comment": { "text": "what a fool" }, "languages": ["en"], "clientToken": "mine", "communityId": "forum",
+        "attributeScores": { "TOXICITY": { "summaryScore": { "value": 0.25 } } },
+    });
+    let suggest = async |body: &Value| service.post("/v1alpha1/comments:suggestscore", body).await;
+    let answer = suggest(&suggestion).await.expect(200);
+    assert_eq!((&answer["clientToken"], &answer["requestedLanguages"]), (&json!("mine"), &json!(["en"])));
+    suggestion["doNotStore"] = json!(true);
+    suggest(&suggestion).await.expect(200);
+    suggestion["attributeScores"] = json!({});
+    assert_eq!(suggest(&suggestion).await.status, 400);
+
+    let kept = service.get("/v1/feedback?limit=1").await.expect(200);
+    let kept = kept["feedback"].as_array().unwrap();
+    assert_eq!((kept.len(), &kept[0]["text"], &kept[0]["community"]), (1, &json!("what a fool"), &json!("forum")));
+    let service = service.with_key(&other);
+    assert_eq!(service.get("/v1/feedback").await.expect(200)["feedback"], json!([]), "another tenant's is not shown");
+    assert_eq!(service.delete("/v1/feedback").await.expect(200), json!({ "erased": 0 }), "nor erased");
+    let service = service.with_key(&admin);
+    assert_eq!(service.delete("/v1/feedback").await.expect(200), json!({ "erased": 1 }));
+    assert_eq!(service.get("/v1/feedback").await.expect(200)["feedback"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_an_analysis_leaves_nothing_behind() {
+    let service = Service::start().await;
+    analyze(&service, |request| request["comment"]["text"] = json!("keep this to yourself")).await.expect(200);
+    let tenant = "default".into();
+    assert!(service.services.store.feedback_after(&tenant, None, 10).await.unwrap().is_empty());
+    assert_eq!(service.services.store.last_sequence().await.unwrap(), 0, "no event tells of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_answers_have_the_members_and_the_look_that_were_asked_for() {
+    let service = Service::start().await;
+    let request =
+        json!({ "comment": { "text": "hello" }, "requestedAttributes": { "TOXICITY": {} }, "languages": ["en"] });
+    let path = "/v1alpha1/comments:analyze?prettyPrint=false&fields=attributeScores/TOXICITY/summaryScore/type";
+    let answer = service.post(path, &request).await;
+    assert_eq!(answer.header("content-type"), "application/json; charset=UTF-8");
+    let expected = json!({ "attributeScores": { "TOXICITY": { "summaryScore": { "type": "PROBABILITY" } } } });
+    assert_eq!(answer.expect(200), expected);
+    let refused = service.post("/v1alpha1/comments:analyze?alt=proto", &request).await;
+    assert_eq!((refused.status, &refused.body["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_text_moderation_models_answer_in_their_older_form() {
+    let service = Service::start().await;
+    let request = json!({ "model": "text-moderation-latest", "input": "fake:insult=0.93" });
+    let body = service.post("/v1/moderations", &request).await.expect(200);
+    let result = &body["results"][0];
+    assert_eq!((&result["categories"]["illicit"], result.get("category_applied_input_types")), (&Value::Null, None));
+    assert_eq!(result["categories"]["harassment"], json!(true));
+    let picture = json!([{ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAEC" } }]);
+    let refused =
+        service.post("/v1/moderations", &json!({ "model": "text-moderation-latest", "input": picture })).await;
+    assert_eq!((refused.status, &refused.body["error"]["param"]), (400, &json!("model")));
+    let unknown = service.post("/v1/moderations", &json!({ "model": "gpt-9", "input": "hello" })).await;
+    assert_eq!((unknown.status, unknown.code()), (404, "model_not_found"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_pictures_are_fetched_only_for_tenants_with_a_list_and_never_from_this_machine() {
+    let allowance =
+        FetchAllowance { tenant: "default".into(), hosts: vec!["localhost:9".into(), "127.0.0.1:9".into()] };
+    let service = Service::start_with(|config| config.compat.image_fetch.allow = vec![allowance]).await;
+    for (url, code) in [
+        ("http://localhost:9/a.png", "image_url_refused"),
+        ("http://127.0.0.1:9/a.png", "image_url_refused"),
+        ("http://img.example/a.png", "image_url_not_fetched"),
+        ("no address", "image_url_malformed"),
+    ] {
+        let refused = moderate(&service, json!([{ "type": "image_url", "image_url": { "url": url } }])).await;
+        let error = &refused.body["error"];
+        assert_eq!((refused.status, &error["code"]), (400, &json!(code)), "{url}: {error}");
+        assert_eq!(error["param"], "input[0].image_url.url");
+        assert_eq!(refused.header("x-should-retry"), "false");
+    }
 }

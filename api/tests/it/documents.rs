@@ -27,13 +27,41 @@ fn i4_the_openapi_document_is_committed() {
 #[test]
 fn i4_every_documented_operation_explains_itself() {
     let document: serde_json::Value = serde_json::from_str(&api::openapi::document_json().unwrap()).unwrap();
+    let mut ids = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
+            assert!(
+                ids.insert(operation["operationId"].to_string()),
+                "{method} {path}: another operation is called so"
+            );
             let has = |member: &str| operation[member].as_str().is_some_and(|text| !text.is_empty());
             assert!(has("summary") && has("operationId"), "{method} {path}");
             assert!(operation["tags"].as_array().is_some_and(|tags| tags.len() == 1), "{method} {path}");
         }
     }
+}
+
+#[test]
+fn i4_every_request_body_has_an_example() {
+    let document: serde_json::Value = serde_json::from_str(&api::openapi::document_json().unwrap()).unwrap();
+    let mut bodies = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let content = &operation["requestBody"]["content"]["application/json"];
+            if content.is_null() {
+                continue;
+            }
+            bodies += 1;
+            let reference = content["schema"]["$ref"].as_str().unwrap_or_default();
+            let schema = document.pointer(reference.trim_start_matches('#')).unwrap_or(&content["schema"]);
+            let has = |name: &str| !schema[name].is_null() || !content[name].is_null();
+            assert!(
+                has("example") || has("examples"),
+                "{method} {path} has no example: `#[schema(example = json!(…))]`"
+            );
+        }
+    }
+    assert!(bodies > 10, "{bodies}");
 }
 
 /// Codes that the sources write down, found by the calls that make errors.

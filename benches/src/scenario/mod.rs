@@ -1,5 +1,6 @@
 //! What is measured, one file per question.
 
+pub mod analyze;
 pub mod chaos;
 pub mod frames;
 pub mod memory;
@@ -20,6 +21,8 @@ pub struct Setting {
     pub peers: PathBuf,
     /// The model repository.
     pub repository: PathBuf,
+    /// Models that judge texts in the scenario `analyze`.
+    pub text_models: Vec<String>,
     /// Alternating rounds per comparison.
     pub rounds: usize,
     /// Seconds per measurement.

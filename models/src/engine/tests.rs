@@ -20,6 +20,7 @@ pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
         task,
         backend: BackendKind::Fake,
         labels: if task == Task::EmbedText { vec![] } else { vec!["toxic".into(), "insult".into()] },
+        languages: Vec::new(),
         dimensions: if task == Task::EmbedText { 32 } else { 0 },
         max_tokens: 0,
         image_size: if task == Task::ClassifyImage { 4 } else { 0 },

@@ -1,6 +1,7 @@
 //! The suite that every store passes. `store_contract!` makes the tests; its argument is an async function that opens an
 //! empty store.
 
+mod feedback;
 mod processes;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -44,6 +45,7 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+pub(crate) use feedback::*;
 pub(crate) use processes::*;
 
 type Shared = Arc<dyn Store>;

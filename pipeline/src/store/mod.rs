@@ -11,11 +11,14 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod feedback;
 pub mod postgres;
 mod row;
 pub mod sqlite;
 
 use std::sync::Arc;
+
+pub use feedback::FeedbackStore;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -126,9 +129,9 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
 }
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties.
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; feedback is [`FeedbackStore`].
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: FeedbackStore + Send + Sync {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;

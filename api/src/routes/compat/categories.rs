@@ -1,21 +1,29 @@
 //! OpenAI's thirteen moderation categories, from our own signals. The table is the contract; `docs/migrate-openai.md` prints it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use pipeline::{policy::Policy, signal::Signal};
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use utoipa::{
+    PartialSchema,
+    openapi::{ObjectBuilder, RefOr, Schema},
+};
 
 /// Cut-off of a category whose threshold the policy does not name.
 const DEFAULT_CUT: f32 = 0.5;
 
-/// How a category's score comes from signals.
+/// A label with the policy's threshold that is its cut-off.
+type Cut = (&'static str, &'static str);
+
+/// How a category's score comes from signals. Labels that no loaded model gives are passed over: a model with more labels answers more
+/// categories, without a change here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
-    /// The highest of these labels.
-    Highest(&'static [&'static str]),
-    /// The lowest of these labels: all of them must hold.
-    All(&'static [&'static str]),
-    /// We have no model for it: always 0, from no input.
+    /// The highest of these labels; the category holds when one of them reaches its cut-off.
+    Highest(&'static [Cut]),
+    /// The lowest of these labels, all of which must be there; the category holds when all of them reach their cut-offs.
+    All(&'static [Cut]),
+    /// No model of ours will tell: always 0, from no input.
     NotJudged,
 }
 
@@ -27,31 +35,33 @@ struct Row {
     text: Source,
     /// From a picture's signals.
     image: Source,
-    /// The policy's threshold that is its cut-off.
-    threshold: &'static str,
 }
 
-const fn row(name: &'static str, text: Source, image: Source, threshold: &'static str) -> Row {
-    Row { name, text, image, threshold }
+const fn row(name: &'static str, text: Source, image: Source) -> Row {
+    Row { name, text, image }
 }
 
 use Source::{All, Highest, NotJudged};
 
 /// In OpenAI's order.
 const TABLE: [Row; 13] = [
-    row("harassment", Highest(&["insult"]), NotJudged, "insult"),
-    row("harassment/threatening", Highest(&["threat"]), NotJudged, "threat"),
-    row("hate", Highest(&["identity_hate"]), NotJudged, "identity_hate"),
-    row("hate/threatening", All(&["identity_hate", "threat"]), NotJudged, "identity_hate"),
-    row("illicit", NotJudged, NotJudged, ""),
-    row("illicit/violent", NotJudged, NotJudged, ""),
-    row("self-harm", NotJudged, NotJudged, ""),
-    row("self-harm/intent", NotJudged, NotJudged, ""),
-    row("self-harm/instructions", NotJudged, NotJudged, ""),
-    row("sexual", NotJudged, Highest(&["porn", "hentai", "sexy"]), "nudity"),
-    row("sexual/minors", NotJudged, NotJudged, ""),
-    row("violence", Highest(&["threat"]), NotJudged, "threat"),
-    row("violence/graphic", NotJudged, NotJudged, ""),
+    row("harassment", Highest(&[("insult", "insult")]), NotJudged),
+    row("harassment/threatening", Highest(&[("threat", "threat")]), NotJudged),
+    row("hate", Highest(&[("identity_hate", "identity_hate"), ("sexism", "sexism")]), NotJudged),
+    row("hate/threatening", All(&[("identity_hate", "identity_hate"), ("threat", "threat")]), NotJudged),
+    row("illicit", Highest(&[("illicit", "illicit")]), NotJudged),
+    row("illicit/violent", Highest(&[("illicit_violent", "illicit_violent")]), NotJudged),
+    row("self-harm", Highest(&[("self_harm", "self_harm")]), Highest(&[("self_harm", "self_harm")])),
+    row("self-harm/intent", Highest(&[("self_harm_intent", "self_harm_intent")]), NotJudged),
+    row("self-harm/instructions", Highest(&[("self_harm_instructions", "self_harm_instructions")]), NotJudged),
+    row(
+        "sexual",
+        Highest(&[("sexually_explicit", "sexually_explicit"), ("sexual_explicit", "sexual_explicit")]),
+        Highest(&[("porn", "nudity"), ("hentai", "nudity"), ("sexy", "nudity")]),
+    ),
+    row("sexual/minors", NotJudged, NotJudged),
+    row("violence", Highest(&[("threat", "threat"), ("violence", "violence")]), Highest(&[("violence", "violence")])),
+    row("violence/graphic", Highest(&[("gore", "gore")]), Highest(&[("gore", "gore")])),
 ];
 
 /// What was judged.
@@ -86,29 +96,46 @@ impl<T: Serialize> Serialize for PerCategory<T> {
     }
 }
 
+impl<T: PartialSchema> PartialSchema for PerCategory<T> {
+    fn schema() -> RefOr<Schema> {
+        let object = TABLE
+            .iter()
+            .fold(ObjectBuilder::new(), |object, row| object.property(row.name, T::schema()).required(row.name));
+        object.build().into()
+    }
+}
+
 /// Scores of one result, with the inputs that they come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Categories {
+    policy: Arc<Policy>,
     scores: [f32; TABLE.len()],
+    holds: [bool; TABLE.len()],
     inputs: [Vec<&'static str>; TABLE.len()],
 }
 
 impl Categories {
     /// Nothing judged yet.
-    pub fn new() -> Self {
-        Self { scores: [0.0; TABLE.len()], inputs: Default::default() }
+    pub fn new(policy: Arc<Policy>) -> Self {
+        Self { policy, scores: [0.0; TABLE.len()], holds: [false; TABLE.len()], inputs: Default::default() }
     }
 
     /// Takes in what was found in one input; a category keeps its highest score.
     pub fn add(&mut self, modality: Modality, signals: &[Signal]) {
-        let scores: BTreeMap<&str, f32> = signals.iter().map(|signal| (signal.label.as_str(), signal.score)).collect();
+        let mut scores = BTreeMap::<&str, f32>::new();
+        for signal in signals {
+            // Of two models with one label, the higher score.
+            let score = scores.entry(signal.label.as_str()).or_insert(signal.score);
+            *score = score.max(signal.score);
+        }
         for (index, row) in TABLE.iter().enumerate() {
             let source = match modality {
                 Modality::Text => row.text,
                 Modality::Image => row.image,
             };
-            let Some(score) = source.score(&scores) else { continue };
+            let Some((score, holds)) = source.judge(&scores, &self.policy) else { continue };
             self.scores[index] = self.scores[index].max(score.clamp(0.0, 1.0));
+            self.holds[index] |= holds;
             let input = modality.as_str();
             if !self.inputs[index].contains(&input) {
                 self.inputs[index].push(input);
@@ -118,11 +145,20 @@ impl Categories {
         }
     }
 
+    /// Does any category hold?
+    pub fn flagged(&self) -> bool {
+        self.holds.contains(&true)
+    }
+
     /// Which categories hold, by the policy's thresholds.
-    pub fn holds(&self, policy: &Policy) -> PerCategory<bool> {
-        let cut = |row: &Row| policy.threshold(row.threshold).map_or(DEFAULT_CUT, |cut| cut as f32);
+    pub fn holds(&self) -> PerCategory<Option<bool>> {
+        PerCategory(self.holds.map(Some))
+    }
+
+    /// [`Categories::holds`] as the text-only models say it: they know nothing of what is illicit.
+    pub fn holds_of_text_model(&self) -> PerCategory<Option<bool>> {
         PerCategory(std::array::from_fn(|index| {
-            !self.inputs[index].is_empty() && self.scores[index] >= cut(&TABLE[index])
+            (!TABLE[index].name.starts_with("illicit")).then_some(self.holds[index])
         }))
     }
 
@@ -137,23 +173,38 @@ impl Categories {
     }
 }
 
-impl PerCategory<bool> {
-    /// Does any category hold?
-    pub fn any(&self) -> bool {
-        self.0.contains(&true)
-    }
-}
-
 impl Source {
-    /// `None` when the signals do not answer it.
-    fn score(self, scores: &BTreeMap<&str, f32>) -> Option<f32> {
+    /// Score, and whether it holds. `None` when the signals do not answer it.
+    fn judge(self, scores: &BTreeMap<&str, f32>, policy: &Policy) -> Option<(f32, bool)> {
+        let of = |(label, threshold): &Cut| {
+            let score = *scores.get(label)?;
+            let cut = policy.threshold(threshold).map_or(DEFAULT_CUT, |cut| cut as f32);
+            Some((score, score >= cut))
+        };
         match self {
-            Highest(labels) => labels.iter().filter_map(|label| scores.get(label).copied()).reduce(f32::max),
-            All(labels) => {
-                let scores: Option<Vec<f32>> = labels.iter().map(|label| scores.get(label).copied()).collect();
-                scores?.into_iter().reduce(f32::min)
+            Highest(cuts) => cuts.iter().filter_map(of).reduce(|(a, holds), (b, also)| (a.max(b), holds || also)),
+            All(cuts) => {
+                let all: Option<Vec<(f32, bool)>> = cuts.iter().map(of).collect();
+                all?.into_iter().reduce(|(a, holds), (b, also)| (a.min(b), holds && also))
             }
             NotJudged => None,
+        }
+    }
+
+    /// As the documentation writes it.
+    #[cfg(test)]
+    fn words(self) -> String {
+        let names = |cuts: &[Cut]| {
+            let name = |(label, threshold): &Cut| match label == threshold {
+                true => format!("`{label}`"),
+                false => format!("`{label}` (cut-off `{threshold}`)"),
+            };
+            cuts.iter().map(name).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Highest(cuts) => names(cuts),
+            All(cuts) => format!("all of {}", names(cuts)),
+            NotJudged => "–".to_owned(),
         }
     }
 }
@@ -169,14 +220,25 @@ mod tests {
     }
 
     fn judged(modality: Modality, signals: &[(&str, f32)]) -> Categories {
-        let mut categories = Categories::new();
+        let mut categories = Categories::new(Policy::builtin());
         let signals: Vec<Signal> = signals.iter().map(|(label, score)| signal(label, *score)).collect();
         categories.add(modality, &signals);
         categories
     }
 
-    fn value(json: &Value, name: &str) -> Value {
-        json[name].clone()
+    fn json_of(per: &impl Serialize) -> Value {
+        serde_json::to_value(per).unwrap()
+    }
+
+    fn held(categories: &Categories) -> Vec<String> {
+        let holds = json_of(&categories.holds());
+        holds
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(_, holds)| **holds == json!(true))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     #[test]
@@ -189,7 +251,7 @@ mod tests {
             ("obscene", 1.0),
             ("spam", 1.0),
         ];
-        let text = serde_json::to_value(judged(Modality::Text, &all).scores()).unwrap();
+        let text = json_of(&judged(Modality::Text, &all).scores());
         for (name, score) in [
             ("harassment", 0.25),
             ("harassment/threatening", 0.5),
@@ -202,42 +264,59 @@ mod tests {
             ("illicit/violent", 0.0),
             ("violence/graphic", 0.0),
         ] {
-            assert_eq!(value(&text, name), json!(score), "{name}");
+            assert_eq!(text[name], json!(score), "{name}");
         }
         let image = judged(Modality::Image, &[("porn", 0.5), ("hentai", 0.125), ("neutral", 0.9)]);
-        assert_eq!(value(&serde_json::to_value(image.scores()).unwrap(), "sexual"), json!(0.5));
+        assert_eq!(json_of(&image.scores())["sexual"], json!(0.5));
         assert_eq!(text.as_object().unwrap().len(), 13);
     }
 
     #[test]
+    fn i5_a_model_with_more_labels_answers_more_categories() {
+        let more = judged(
+            Modality::Text,
+            &[("sexism", 0.75), ("identity_hate", 0.25), ("sexually_explicit", 0.625), ("gore", 0.5)],
+        );
+        let (scores, inputs) = (json_of(&more.scores()), json_of(&more.inputs()));
+        assert_eq!(
+            (&scores["hate"], &scores["sexual"], &scores["violence/graphic"]),
+            (&json!(0.75), &json!(0.625), &json!(0.5))
+        );
+        assert_eq!(inputs["sexual"], json!(["text"]));
+        assert_eq!(held(&more), ["hate", "sexual", "violence/graphic"], "by 0.5, where the policy names no threshold");
+    }
+
+    #[test]
     fn i5_what_was_not_judged_has_no_input_and_never_holds() {
-        let policy = Policy::builtin();
-        let both = {
-            let mut both = judged(Modality::Image, &[("porn", 0.99)]);
-            both.add(Modality::Text, &[signal("insult", 0.99), signal("porn", 0.99)]);
-            both
-        };
-        let inputs = serde_json::to_value(both.inputs()).unwrap();
-        assert_eq!(value(&inputs, "sexual"), json!(["image"]));
-        assert_eq!(value(&inputs, "harassment"), json!(["text"]));
-        assert_eq!(value(&inputs, "self-harm"), json!([]));
-        let holds = serde_json::to_value(both.holds(&policy)).unwrap();
-        let held: Vec<&String> = holds
-            .as_object()
-            .unwrap()
-            .iter()
-            .filter(|(_, holds)| **holds == json!(true))
-            .map(|(name, _)| name)
-            .collect();
-        assert_eq!(held, ["harassment", "sexual"]);
-        assert!(!Categories::new().holds(&policy).any(), "nothing judged, nothing held");
+        let mut both = judged(Modality::Image, &[("porn", 0.99)]);
+        both.add(Modality::Text, &[signal("insult", 0.99), signal("porn", 0.99)]);
+        let inputs = json_of(&both.inputs());
+        assert_eq!(inputs["sexual"], json!(["image"]));
+        assert_eq!(inputs["harassment"], json!(["text"]));
+        assert_eq!(inputs["self-harm"], json!([]));
+        assert_eq!(held(&both), ["harassment", "sexual"]);
+        assert!(!Categories::new(Policy::builtin()).flagged(), "nothing judged, nothing held");
+        assert_eq!(json_of(&both.holds_of_text_model())["illicit"], Value::Null);
     }
 
     #[test]
     fn i5_cut_offs_are_the_policys_thresholds() {
-        let policy = Policy::builtin();
-        for (score, holds) in [(0.79, false), (0.8, true)] {
-            assert_eq!(judged(Modality::Text, &[("insult", score)]).holds(&policy).any(), holds, "{score}");
+        for (label, score, holds) in
+            [("insult", 0.79, false), ("insult", 0.8, true), ("threat", 0.49, false), ("threat", 0.5, true)]
+        {
+            assert_eq!(judged(Modality::Text, &[(label, score)]).flagged(), holds, "{label} {score}");
+        }
+        // Each label of a category has its own: 0.6 is enough for hate, not for both.
+        let hate = judged(Modality::Text, &[("identity_hate", 0.6), ("threat", 0.4)]);
+        assert_eq!(held(&hate), ["hate"]);
+    }
+
+    #[test]
+    fn i5_the_documented_table_is_the_table() {
+        let guide = include_str!("../../../../docs/migrate-openai.md");
+        for Row { name, text, image } in TABLE {
+            let line = format!("| `{name}` | {} | {} |", text.words(), image.words());
+            assert!(guide.contains(&line), "docs/migrate-openai.md lacks the row:\n{line}");
         }
     }
 }

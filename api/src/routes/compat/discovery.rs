@@ -5,17 +5,50 @@ use axum::{
     extract::State,
     http::{HeaderMap, header},
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 
-use super::perspective::Attribute;
-use crate::app::Shared;
+use super::perspective::Offer;
+use crate::{
+    app::Shared,
+    error::{ApiError, GoogleErrorBody},
+    extract::Query,
+};
+
+/// The version that we serve.
+const VERSION: &str = "v1alpha1";
+
+/// Which document.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DiscoveryQuery {
+    /// `v1alpha1`, the default and the only one.
+    #[param(example = "v1alpha1")]
+    version: Option<String>,
+}
 
 /// Describe Perspective's API as served here
 ///
 /// For Google's client libraries: `discovery.build("commentanalyzer", "v1alpha1", discoveryServiceUrl="http://HOST/$discovery/rest?version=v1alpha1", static_discovery=False)`.
-#[utoipa::path(get, path = "/$discovery/rest", tag = "compat", security(()), responses((status = 200, description = "The document", body = Object)))]
-pub async fn describe(State(app): State<Shared>, headers: HeaderMap) -> Json<Value> {
-    Json(document(&root(&headers, app.services.config.server.listen)))
+#[utoipa::path(
+    get, path = "/$discovery/rest", tag = "compat", operation_id = "describe_perspective", security(()),
+    params(DiscoveryQuery),
+    responses(
+        (status = 200, description = "The document", body = Object),
+        (status = "4XX", description = "There is no such version", body = GoogleErrorBody),
+    ),
+)]
+pub async fn describe(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Query(query): Query<DiscoveryQuery>,
+) -> Result<Json<Value>, ApiError> {
+    if query.version.is_some_and(|version| version != VERSION) {
+        return Err(ApiError::route_not_found("$discovery/rest of this version"));
+    }
+    let offer = Offer::of(&app.services.engine, &app.services.config.pipeline.text_models);
+    Ok(Json(document(&root(&headers, app.services.config.server.listen), &offer)))
 }
 
 /// Where the caller found us: a proxy in front says so in its headers.
@@ -33,19 +66,36 @@ fn root(headers: &HeaderMap, listen: std::net::SocketAddr) -> String {
     format!("{scheme}://{host}/")
 }
 
-fn document(root: &str) -> Value {
-    let attributes: Vec<&str> = Attribute::names().collect();
+fn document(root: &str, offer: &Offer) -> Value {
+    let attributes: Vec<&str> = offer.names().collect();
     let text = |description: &str| json!({ "type": "string", "description": description });
     let list = |of: Value| json!({ "type": "array", "items": of });
+    let query = |description: &str| json!({ "type": "string", "location": "query", "description": description });
     let reference = |name: &str| json!({ "$ref": name });
     let map = |name: &str| json!({ "type": "object", "additionalProperties": { "$ref": name } });
     let schema = |id: &str, properties: Value| json!({ "id": id, "type": "object", "properties": properties });
+    let method = |name: &str, schema: &str, description: &str| {
+        let path = format!("{VERSION}/comments:{name}");
+        json!({
+            "id": format!("commentanalyzer.comments.{name}"),
+            "path": path,
+            "flatPath": path,
+            "httpMethod": "POST",
+            "description": description,
+            "parameters": {},
+            "parameterOrder": [],
+            "request": { "$ref": format!("{schema}Request") },
+            "response": { "$ref": format!("{schema}Response") },
+        })
+    };
     json!({
         "kind": "discovery#restDescription",
         "discoveryVersion": "v1",
         "id": "commentanalyzer:v1alpha1",
         "name": "commentanalyzer",
-        "version": "v1alpha1",
+        "version": VERSION,
+        "revision": "20260101",
+        "canonicalName": "Comment Analyzer",
         "title": "Perspective Comment Analyzer API, as served by Chaperone",
         "description": format!("Attributes: {}.", attributes.join(", ")),
         "protocol": "rest",
@@ -55,23 +105,17 @@ fn document(root: &str) -> Value {
         "servicePath": "",
         "batchPath": "batch",
         "parameters": {
-            "key": { "type": "string", "location": "query", "description": "API key." },
-            "fields": { "type": "string", "location": "query", "description": "Ignored." },
+            "key": query("API key."),
+            "fields": query("Only these members of the answer."),
             "alt": { "type": "string", "location": "query", "default": "json", "enum": ["json"], "description": "Always JSON." },
-            "prettyPrint": { "type": "boolean", "location": "query", "default": "true", "description": "Ignored." },
-            "quotaUser": { "type": "string", "location": "query", "description": "Ignored." },
+            "prettyPrint": { "type": "boolean", "location": "query", "default": "true", "description": "Indent the answer." },
+            "quotaUser": query("Ignored."),
+            "$.xgafv": { "type": "string", "location": "query", "enum": ["1", "2"], "description": "Ignored." },
         },
-        "resources": { "comments": { "methods": { "analyze": {
-            "id": "commentanalyzer.comments.analyze",
-            "path": "v1alpha1/comments:analyze",
-            "flatPath": "v1alpha1/comments:analyze",
-            "httpMethod": "POST",
-            "description": "Scores a comment.",
-            "parameters": {},
-            "parameterOrder": [],
-            "request": reference("AnalyzeCommentRequest"),
-            "response": reference("AnalyzeCommentResponse"),
-        } } } },
+        "resources": { "comments": { "methods": {
+            "analyze": method("analyze", "AnalyzeComment", "Scores a comment."),
+            "suggestscore": method("suggestscore", "SuggestCommentScore", "Says what a comment's scores should have been."),
+        } } },
         "schemas": {
             "AnalyzeCommentRequest": schema("AnalyzeCommentRequest", json!({
                 "comment": reference("TextEntry"),
@@ -89,6 +133,20 @@ fn document(root: &str) -> Value {
                 "languages": list(json!({ "type": "string" })),
                 "detectedLanguages": list(json!({ "type": "string" })),
                 "clientToken": text("Echoed."),
+            })),
+            "SuggestCommentScoreRequest": schema("SuggestCommentScoreRequest", json!({
+                "comment": reference("TextEntry"),
+                "context": reference("Context"),
+                "attributeScores": map("AttributeScores"),
+                "languages": list(json!({ "type": "string" })),
+                "communityId": text("Kept."),
+                "clientToken": text("Echoed."),
+                "sessionId": text("Kept."),
+            })),
+            "SuggestCommentScoreResponse": schema("SuggestCommentScoreResponse", json!({
+                "clientToken": text("Echoed."),
+                "detectedLanguages": list(json!({ "type": "string" })),
+                "requestedLanguages": list(json!({ "type": "string" })),
             })),
             "TextEntry": schema("TextEntry", json!({ "text": text("UTF-8."), "type": text("PLAIN_TEXT.") })),
             "Context": schema("Context", json!({
@@ -143,7 +201,7 @@ mod tests {
 
     #[test]
     fn i5_every_reference_leads_somewhere() {
-        let document = document("http://h/");
+        let document = document("http://h/", &Offer::default());
         let text = document.to_string();
         let schemas = document["schemas"].as_object().unwrap();
         for reference in text.split("\"$ref\":\"").skip(1) {

@@ -10,22 +10,25 @@ use pipeline::{
     Lane,
     item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
     process::Mode,
+    signal::Signal,
 };
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::categories::{Categories, Modality, PerCategory};
 use crate::{
     app::{App, Shared},
     auth::{Allowed, ToCheck},
-    error::{ApiError, ErrorBody},
+    error::{ApiError, OpenAiErrorBody},
     extract,
 };
 
 /// Most texts, or parts, of one request.
 const MAX_INPUTS: usize = 1000;
+/// Most pictures of one request.
+const MAX_PICTURES: usize = 16;
 /// Inputs of one request that are judged at the same time.
 const IN_FLIGHT: usize = 64;
 /// What callers may call us, and what we answer to a request that names no model.
@@ -34,10 +37,12 @@ const DEFAULT_MODEL: &str = "omni-moderation-latest";
 /// What is to be judged.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape in the OpenAPI document; read by hand for errors that name the member")]
+#[schema(example = json!({ "model": "omni-moderation-latest", "input": "what a lovely day" }))]
 pub struct ModerationRequest {
     /// A text, several texts, or several parts that are judged together.
     input: ModerationInput,
-    /// Any name; echoed. Our own models answer.
+    /// `omni-moderation-latest` when absent. `text-moderation-latest` takes texts only and answers in the older form. Our own models answer
+    /// either way.
     #[schema(example = "omni-moderation-latest")]
     model: Option<String>,
 }
@@ -70,7 +75,7 @@ pub struct ModerationPart {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape in the OpenAPI document")]
 pub struct ModerationImage {
-    /// `data:image/png;base64,…`; addresses are not fetched.
+    /// `data:image/png;base64,…`; or an address, where fetching from its host is allowed (`[compat.image_fetch]`).
     url: String,
 }
 
@@ -90,29 +95,50 @@ pub struct ModerationAnswer {
 pub struct ModerationResult {
     /// Some category holds.
     flagged: bool,
-    /// Which, by the thresholds of your policy.
-    #[schema(value_type = std::collections::BTreeMap<String, bool>)]
-    categories: PerCategory<bool>,
+    /// Which, by the thresholds of your policy. `null` for `illicit` and `illicit/violent` from the text-only models.
+    #[schema(schema_with = PerCategory::<Option<bool>>::schema)]
+    categories: PerCategory<Option<bool>>,
     /// Raw scores, 0 to 1; 0 for what we cannot judge.
-    #[schema(value_type = std::collections::BTreeMap<String, f32>)]
+    #[schema(schema_with = PerCategory::<f32>::schema)]
     category_scores: PerCategory<f32>,
-    /// The inputs that each score comes from: none for what we cannot judge.
-    #[schema(value_type = std::collections::BTreeMap<String, Vec<String>>)]
-    category_applied_input_types: PerCategory<Vec<&'static str>>,
+    /// The inputs that each score comes from: none for what we cannot judge. Absent from the text-only models.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = PerCategory::<Vec<String>>::schema)]
+    category_applied_input_types: Option<PerCategory<Vec<&'static str>>>,
+}
+
+/// Which of OpenAI's models is stood in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// Texts and pictures.
+    Omni,
+    /// Texts only; results have an older form.
+    Text,
+}
+
+/// One piece of what is judged.
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    Text(String),
+    Picture(Bytes),
+    /// A picture's address, and the member that holds it.
+    Address(String, String),
 }
 
 /// What is judged for one result.
-type Group = Vec<(Modality, Content)>;
+type Group = Vec<Piece>;
 
 /// Judge texts and pictures, in OpenAI's shape
 ///
 /// Its client libraries work with another base URL. Scores come from our own models; docs/migrate-openai.md has the table. Nothing is stored.
 #[utoipa::path(
-    post, path = "/v1/moderations", tag = "compat", request_body = ModerationRequest,
+    post, path = "/v1/moderations", tag = "compat", operation_id = "create_moderation", request_body = ModerationRequest,
     responses(
         (status = 200, description = "The results", body = ModerationAnswer),
-        (status = 429, description = "The models are full", body = ErrorBody),
-        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+        (status = 404, description = "No such model", body = OpenAiErrorBody),
+        (status = 429, description = "The models are full", body = OpenAiErrorBody),
+        (status = "4XX", description = "The request is wrong", body = OpenAiErrorBody),
+        (status = "5XX", description = "A part is down", body = OpenAiErrorBody),
     ),
 )]
 pub async fn moderate(
@@ -124,66 +150,93 @@ pub async fn moderate(
     extract::require_json(&headers)?;
     let body = extract::read_body(body, app.services.config.server.max_body_bytes).await?;
     let request: Value = extract::parse_owned(body).await?;
-    let model = model(&request)?;
+    let (model, family) = model(&request)?;
     // Pictures are decoded from base64: not on an async thread.
-    let groups = extract::apart(move || groups(&request)).await?;
+    let groups = extract::apart(move || groups(&request, family)).await?;
     let policy = app.services.policies.of(&caller.tenant);
-    let judged: Vec<Categories> =
-        stream::iter(groups).map(|group| judge(&app, &caller.tenant, group)).buffered(IN_FLIGHT).try_collect().await?;
-    let results = judged.into_iter().map(|categories| {
-        let holds = categories.holds(&policy);
-        ModerationResult {
-            flagged: holds.any(),
-            categories: holds,
-            category_scores: categories.scores(),
-            category_applied_input_types: categories.inputs(),
-        }
+    let judged: Vec<Categories> = stream::iter(groups)
+        .map(|group| judge(&app, &caller.tenant, Categories::new(policy.clone()), group))
+        .buffered(IN_FLIGHT)
+        .try_collect()
+        .await?;
+    let results = judged.into_iter().map(|categories| ModerationResult {
+        flagged: categories.flagged(),
+        category_scores: categories.scores(),
+        categories: match family {
+            Family::Omni => categories.holds(),
+            Family::Text => categories.holds_of_text_model(),
+        },
+        category_applied_input_types: (family == Family::Omni).then(|| categories.inputs()),
     });
     Ok(Json(ModerationAnswer { id: format!("modr-{}", Uuid::now_v7().simple()), model, results: results.collect() }))
 }
 
-async fn judge(app: &Arc<App>, tenant: &TenantId, group: Group) -> Result<Categories, ApiError> {
-    let mut categories = Categories::new();
-    for (modality, content) in group {
-        let now = app.services.clock.now();
-        let kind = match modality {
-            Modality::Text => ItemKind::Text,
-            Modality::Image => ItemKind::Image,
-        };
-        let envelope = Envelope {
-            id: ItemId::new(),
-            tenant: tenant.clone(),
-            kind,
-            actor: None,
-            conversation: None,
-            call: None,
-            reference: None,
-            occurred_at: now,
-            received_at: now,
-        };
-        let item = Item { envelope, content };
-        let processed = app.services.pipeline.process(&item, Lane::Interactive, Mode::DryRun).await;
-        let processed = processed.map_err(|error| ApiError::from(error).at("input"))?;
-        categories.add(modality, &processed.outcome.signals);
+async fn judge(
+    app: &Arc<App>,
+    tenant: &TenantId,
+    mut categories: Categories,
+    group: Group,
+) -> Result<Categories, ApiError> {
+    let judged = stream::iter(group).map(|piece| judge_piece(app, tenant, piece)).buffered(IN_FLIGHT);
+    let judged: Vec<(Modality, Vec<Signal>)> = judged.try_collect().await?;
+    for (modality, signals) in judged {
+        categories.add(modality, &signals);
     }
     Ok(categories)
+}
+
+async fn judge_piece(app: &Arc<App>, tenant: &TenantId, piece: Piece) -> Result<(Modality, Vec<Signal>), ApiError> {
+    let (modality, kind, content) = match piece {
+        Piece::Text(text) => (Modality::Text, ItemKind::Text, Content::Text(text)),
+        Piece::Picture(bytes) => (Modality::Image, ItemKind::Image, Content::Picture(bytes)),
+        Piece::Address(address, member) => {
+            let bytes = app.fetcher.fetch(tenant, &address).await.map_err(|error| error.at(member))?;
+            (Modality::Image, ItemKind::Image, Content::Picture(bytes))
+        }
+    };
+    let now = app.services.clock.now();
+    let envelope = Envelope {
+        id: ItemId::new(),
+        tenant: tenant.clone(),
+        kind,
+        actor: None,
+        conversation: None,
+        call: None,
+        reference: None,
+        occurred_at: now,
+        received_at: now,
+    };
+    let item = Item { envelope, content };
+    let processed = app.services.pipeline.process(&item, Lane::Interactive, Mode::DryRun).await;
+    let processed = processed.map_err(|error| ApiError::from(error).at("input"))?;
+    Ok((modality, processed.outcome.signals))
 }
 
 fn wrong(field: impl Into<String>, message: &str) -> ApiError {
     ApiError::invalid("invalid_field", message).at(field)
 }
 
-fn model(request: &Value) -> Result<String, ApiError> {
-    match &request["model"] {
-        Value::Null => Ok(DEFAULT_MODEL.to_owned()),
-        Value::String(name) => Ok(name.chars().take(200).collect()),
-        _ => Err(wrong("model", "`model` must be text: send `omni-moderation-latest`, or leave it out.")),
+fn model(request: &Value) -> Result<(String, Family), ApiError> {
+    let name = match &request["model"] {
+        Value::Null => return Ok((DEFAULT_MODEL.to_owned(), Family::Omni)),
+        Value::String(name) => name,
+        _ => return Err(wrong("model", "`model` must be text: send `omni-moderation-latest`, or leave it out.")),
+    };
+    let shown: String = name.chars().take(100).collect();
+    if name.starts_with("omni-moderation-") || name == "chaperone" {
+        Ok((shown, Family::Omni))
+    } else if name.starts_with("text-moderation-") {
+        Ok((shown, Family::Text))
+    } else {
+        let message =
+            format!("No moderation model `{shown}` here: send `omni-moderation-latest` or `text-moderation-latest`.");
+        Err(ApiError::model_not_found(message).at("model"))
     }
 }
 
 /// One group per result.
-fn groups(request: &Value) -> Result<Vec<Group>, ApiError> {
-    let text = |text: &str| (Modality::Text, Content::Text(text.to_owned()));
+fn groups(request: &Value, family: Family) -> Result<Vec<Group>, ApiError> {
+    let text = |text: &str| Piece::Text(text.to_owned());
     match &request["input"] {
         Value::String(one) => Ok(vec![vec![text(one)]]),
         Value::Array(members) if members.is_empty() || members.len() > MAX_INPUTS => {
@@ -194,42 +247,50 @@ fn groups(request: &Value) -> Result<Vec<Group>, ApiError> {
             Ok(members.iter().filter_map(Value::as_str).map(|member| vec![text(member)]).collect())
         }
         Value::Array(members) => {
-            let parts: Result<Group, ApiError> =
-                members.iter().enumerate().map(|(index, member)| part(index, member)).collect();
-            parts.map(|parts| vec![parts])
+            let parts = members.iter().enumerate().map(|(index, member)| part(index, member, family));
+            let parts: Group = parts.collect::<Result<_, _>>()?;
+            let pictures = parts.iter().filter(|part| !matches!(part, Piece::Text(_))).count();
+            if pictures > MAX_PICTURES {
+                let message = format!("`input` holds {pictures} pictures: send at most {MAX_PICTURES} in one request.");
+                return Err(ApiError::invalid("input_size", message).at("input"));
+            }
+            Ok(vec![parts])
         }
         Value::Null => Err(wrong("input", "`input` is missing: send a text, several texts, or parts.")),
         _ => Err(wrong("input", "`input` must be a text, several texts, or parts.")),
     }
 }
 
-fn part(index: usize, part: &Value) -> Result<(Modality, Content), ApiError> {
+fn part(index: usize, part: &Value, family: Family) -> Result<Piece, ApiError> {
     let at = |member: &str| format!("input[{index}]{member}");
     match part["type"].as_str() {
         Some("text") => match part["text"].as_str() {
-            Some(text) => Ok((Modality::Text, Content::Text(text.to_owned()))),
+            Some(text) => Ok(Piece::Text(text.to_owned())),
             None => Err(wrong(at(".text"), "A part of type `text` needs a member `text`.")),
         },
+        Some("image_url") if family == Family::Text => {
+            Err(wrong("model", "The text-moderation models take no pictures: send `omni-moderation-latest`."))
+        }
         Some("image_url") => match part["image_url"]["url"].as_str() {
-            Some(url) => {
-                Ok((Modality::Image, Content::Picture(picture(url).map_err(|error| error.at(at(".image_url.url")))?)))
+            Some(url) if has_data_scheme(url) => {
+                picture(url).map(Piece::Picture).map_err(|error| error.at(at(".image_url.url")))
             }
+            Some(url) => Ok(Piece::Address(url.to_owned(), at(".image_url.url"))),
             None => Err(wrong(at(".image_url.url"), "A part of type `image_url` needs `image_url.url`.")),
         },
         _ => Err(wrong(at(".type"), "A part is of type `text` or `image_url`; texts and parts are not mixed.")),
     }
 }
 
+/// Schemes are written in any case.
+fn has_data_scheme(url: &str) -> bool {
+    url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+}
+
 /// The bytes of a `data:` URL.
 fn picture(url: &str) -> Result<Bytes, ApiError> {
-    let Some(rest) = url.strip_prefix("data:") else {
-        return Err(ApiError::invalid(
-            "image_url_not_fetched",
-            "Pictures are not fetched from addresses here: send the picture itself as `data:image/jpeg;base64,…`.",
-        ));
-    };
-    let encoded = rest.split_once(',').filter(|(head, _)| head.ends_with(";base64")).map(|(_, encoded)| encoded);
-    let bytes = encoded.and_then(|encoded| BASE64_STANDARD.decode(encoded.trim()).ok());
+    let encoded = url.split_once(',').filter(|(head, _)| head.to_ascii_lowercase().ends_with(";base64"));
+    let bytes = encoded.and_then(|(_, encoded)| BASE64_STANDARD.decode(encoded.trim()).ok());
     bytes.map(Bytes::from).ok_or_else(|| {
         ApiError::invalid(
             "image_url_malformed",
@@ -244,37 +305,65 @@ mod tests {
 
     use super::*;
 
+    fn read(input: &Value, family: Family) -> Result<Vec<Group>, ApiError> {
+        groups(&json!({ "input": input }), family)
+    }
+
     #[test]
     fn i5_a_text_is_one_result_texts_are_many_parts_are_one() {
         let part = json!({ "type": "text", "text": "b" });
-        let image = json!({ "type": "image_url", "image_url": { "url": "data:image/png;base64,AAEC" } });
+        let image = json!({ "type": "image_url", "image_url": { "url": "Data:image/png;base64,AAEC" } });
         for (input, sizes) in
             [(json!("a"), vec![1]), (json!(["a", "b", "c"]), vec![1, 1, 1]), (json!([part, image]), vec![2])]
         {
-            let found = groups(&json!({ "input": input })).unwrap();
+            let found = read(&input, Family::Omni).unwrap();
             assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), sizes, "{input}");
         }
-        let pictures = groups(&json!({ "input": [image] })).unwrap();
-        assert_eq!(pictures[0][0], (Modality::Image, Content::Picture(Bytes::from_static(&[0, 1, 2]))));
+        let pictures = read(&json!([image]), Family::Omni).unwrap();
+        assert_eq!(pictures[0][0], Piece::Picture(Bytes::from_static(&[0, 1, 2])));
+        let address = json!([part, { "type": "image_url", "image_url": { "url": "https://example.org/cat.jpg" } }]);
+        let address = read(&address, Family::Omni).unwrap();
+        assert_eq!(
+            address[0][1],
+            Piece::Address("https://example.org/cat.jpg".into(), "input[1].image_url.url".into())
+        );
     }
 
     #[test]
     fn i5_what_is_wrong_is_named_with_its_member() {
-        let image = |url: &str| json!([{ "type": "image_url", "image_url": { "url": url } }]);
+        let image = |url: &str| json!({ "type": "image_url", "image_url": { "url": url } });
+        let png = image("data:image/png;base64,AAEC");
         for (input, code) in [
             (json!(null), "invalid_field"),
             (json!(7), "invalid_field"),
             (json!([]), "input_size"),
+            (json!(vec![png.clone(); 17]), "input_size"),
             (json!(["a", 7]), "invalid_field"),
             (json!(["a", { "type": "text", "text": "b" }]), "invalid_field"),
             (json!([{ "type": "audio" }]), "invalid_field"),
             (json!([{ "type": "text" }]), "invalid_field"),
-            (image("https://example.org/cat.jpg"), "image_url_not_fetched"),
-            (image("data:image/png;base64,@@@"), "image_url_malformed"),
-            (image("data:image/png,abc"), "image_url_malformed"),
+            (json!([{ "type": "image_url", "image_url": "https://a.example" }]), "invalid_field"),
+            (json!([image("data:image/png;base64,@@@")]), "image_url_malformed"),
+            (json!([image("data:image/png,abc")]), "image_url_malformed"),
         ] {
-            assert_eq!(groups(&json!({ "input": input })).unwrap_err().code(), code, "{input}");
+            assert_eq!(read(&input, Family::Omni).unwrap_err().code(), code, "{input}");
         }
-        assert_eq!(model(&json!({ "model": 7 })).unwrap_err().code(), "invalid_field");
+        assert_eq!(read(&json!([png]), Family::Text).unwrap_err().code(), "invalid_field");
+    }
+
+    #[test]
+    fn i5_openais_model_names_are_known_and_others_are_not() {
+        for (name, expected) in [
+            (json!(null), Ok(Family::Omni)),
+            (json!("omni-moderation-latest"), Ok(Family::Omni)),
+            (json!("omni-moderation-2024-09-26"), Ok(Family::Omni)),
+            (json!("text-moderation-stable"), Ok(Family::Text)),
+            (json!("gpt-9"), Err("model_not_found")),
+            (json!(7), Err("invalid_field")),
+        ] {
+            let found = model(&json!({ "model": name }));
+            let found = found.as_ref().map(|(_, family)| *family).map_err(ApiError::code);
+            assert_eq!(found, expected, "{name}");
+        }
     }
 }

@@ -1,28 +1,44 @@
-//! Perspective's API: `POST /v1alpha1/comments:analyze`. Same path, same `key`, same shapes, same errors. Nothing is stored, whatever `doNotStore` says.
+//! Perspective's API: `comments:analyze` and `comments:suggestscore`. Same paths, same `key`, same shapes, same errors.
+//!
+//! A comment that is analyzed is stored nowhere, whatever `doNotStore` says; a suggestion is kept as feedback unless it says so.
 
 mod attributes;
+mod fields;
+mod language;
+mod parameters;
 mod request;
 mod sentences;
+mod suggestion;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use futures::{StreamExt, TryStreamExt, stream};
 use pipeline::{
     Lane,
-    item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
+    feedback::Feedback,
+    item::{Content, Envelope, FeedbackId, Item, ItemId, ItemKind, TenantId},
     process::Mode,
 };
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use attributes::Attribute;
+pub use attributes::Offer;
+use parameters::Parameters;
 use request::Analysis;
+use sentences::Sentence;
+use suggestion::Suggestion;
 
 use crate::{
     app::{App, Shared},
     auth::{Allowed, ToCheck},
-    error::{ApiError, ErrorBody},
+    error::{ApiError, GoogleErrorBody},
     extract,
 };
 
@@ -30,26 +46,62 @@ use crate::{
 const MAX_COMMENT: usize = 20 * 1024;
 /// Largest body, in bytes: a comment whose every character is escaped, and its context, which nobody reads.
 const MAX_BODY: usize = 1 << 20;
-/// The language that our models were trained on.
-const LANGUAGE: &str = "en";
+/// Most stretches of a comment that are scored by themselves.
+const MAX_SPANS: usize = 100;
+/// Stretches of one comment that are scored at the same time.
+const IN_FLIGHT: usize = 32;
+
+/// A comment.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape in the OpenAPI document; read by hand for Perspective's own error words")]
+pub struct Comment {
+    /// The words, up to 20 KiB.
+    #[schema(example = "What a kind thing to say.")]
+    text: String,
+    /// `PLAIN_TEXT`, the default and the only one.
+    #[schema(example = "PLAIN_TEXT")]
+    r#type: Option<String>,
+}
+
+/// How an attribute is scored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape in the OpenAPI document")]
+#[schema(rename_all = "camelCase")]
+pub struct AttributeParameters {
+    /// `PROBABILITY`, the default and the only one.
+    #[schema(example = "PROBABILITY")]
+    score_type: Option<String>,
+    /// A score below is left out of the answer.
+    #[schema(example = 0.0)]
+    score_threshold: Option<f32>,
+}
 
 /// A comment and what to judge it for. docs/migrate-perspective.md has every member.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "the shape in the OpenAPI document; read by hand for Perspective's own error words")]
-#[schema(rename_all = "camelCase")]
+#[schema(
+    rename_all = "camelCase",
+    example = json!({ "comment": { "text": "What a kind thing to say." }, "requestedAttributes": { "TOXICITY": {} }, "languages": ["en"] })
+)]
 pub struct AnalyzeRequest {
-    /// `{ "text": "…" }`, up to 20 KiB.
-    comment: BTreeMap<String, String>,
-    /// Attribute → `{}`, or `{ "scoreThreshold": 0.5 }`.
-    requested_attributes: BTreeMap<String, BTreeMap<String, f32>>,
-    /// Scores sentence by sentence.
+    /// What is judged.
+    comment: Comment,
+    /// Attribute, with or without `@version` → how it is scored.
+    requested_attributes: BTreeMap<String, AttributeParameters>,
+    /// What the comment answers: accepted, not used.
+    context: Option<BTreeMap<String, Value>>,
+    /// Scores sentence by sentence too.
     span_annotations: Option<bool>,
-    /// `["en"]`.
+    /// Languages of the comment; English when absent.
     languages: Option<Vec<String>>,
     /// Nothing is stored either way.
     do_not_store: Option<bool>,
     /// Echoed.
     client_token: Option<String>,
+    /// Accepted, not used.
+    session_id: Option<String>,
+    /// Accepted, not used.
+    community_id: Option<String>,
 }
 
 /// The scores.
@@ -58,9 +110,10 @@ pub struct AnalyzeRequest {
 pub struct AnalyzeAnswer {
     /// Attribute → its scores; one below its `scoreThreshold` is left out.
     attribute_scores: BTreeMap<String, AttributeScores>,
-    /// As requested.
+    /// As requested, or as detected.
     languages: Vec<String>,
-    /// Empty: languages are not detected yet.
+    /// The most likely first; empty when the request named languages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     detected_languages: Vec<String>,
     /// Echoed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -109,63 +162,179 @@ impl Score {
 /// Its client libraries work with another base URL and key (`?key=` or `X-Goog-Api-Key`). docs/migrate-perspective.md says what maps to what.
 #[utoipa::path(
     post, path = "/v1alpha1/comments:analyze", tag = "compat", request_body = AnalyzeRequest,
+    params(
+        ("fields" = Option<String>, Query, description = "Only these members of the answer: `attributeScores/TOXICITY/summaryScore/value`"),
+        ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
+        ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
+    ),
     responses(
-        (status = 200, description = "The scores", body = AnalyzeAnswer),
-        (status = 429, description = "The models are full", body = ErrorBody),
-        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+        (status = 200, description = "The scores; with `fields`, those members only", body = AnalyzeAnswer),
+        (status = 429, description = "The models are full", body = GoogleErrorBody),
+        (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
+        (status = "5XX", description = "A part is down", body = GoogleErrorBody),
     ),
 )]
 pub async fn analyze(
     State(app): State<Shared>,
     caller: Allowed<ToCheck>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<AnalyzeAnswer>, ApiError> {
-    extract::require_json(&headers)?;
-    let body = extract::read_body(body, MAX_BODY).await?;
-    let request: Value = extract::parse_owned(body).await?;
-    let analysis = Analysis::read(&request)?;
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::of(&uri)?;
+    let offer = Offer::of(&app.services.engine, &app.services.config.pipeline.text_models);
+    let analysis = Analysis::read(&json(&headers, body).await?, &offer)?;
+    let spoken = language::settle(&analysis, &offer)?;
     let whole = score(&app, &caller.tenant, &analysis.text).await?;
-    let mut spans = Vec::new();
-    if analysis.spans {
-        for sentence in sentences::split(&analysis.text) {
-            // A comment of one sentence has been judged already.
-            let scores = match sentence.text == analysis.text.trim() {
-                true => whole.clone(),
-                false => score(&app, &caller.tenant, sentence.text).await?,
-            };
-            spans.push((sentence, scores));
-        }
-    }
+    let spans =
+        if analysis.spans { score_sentences(&app, &caller.tenant, &analysis.text, &whole).await? } else { Vec::new() };
     let mut attribute_scores = BTreeMap::new();
     for wanted in analysis.attributes {
-        let Some(value) = whole.get(wanted.attribute.label()).copied() else {
+        let Some(value) = whole.get(wanted.label).copied() else {
+            // The model is there, and did not say: it failed, and `pipeline.on_model_failure.check` let the text pass.
             return Err(ApiError::unavailable(
                 "unavailable",
-                format!("No model scores {} here now: check `pipeline.text_models`.", wanted.name),
+                format!("No model scores {} now: try again.", wanted.name),
             ));
         };
         if wanted.threshold.is_some_and(|threshold| value < threshold) {
             continue;
         }
-        let of_sentence = |(sentence, scores): &(sentences::Sentence<'_>, BTreeMap<String, f32>)| SpanScore {
+        let of_sentence = |(sentence, scores): &(Sentence<'_>, Scores)| SpanScore {
             begin: sentence.begin,
             end: sentence.end,
-            score: Score::probability(scores.get(wanted.attribute.label()).copied().unwrap_or(0.0)),
+            score: Score::probability(scores.get(wanted.label).copied().unwrap_or(0.0)),
         };
         let span_scores = spans.iter().map(of_sentence).collect();
         attribute_scores.insert(wanted.name, AttributeScores { summary_score: Score::probability(value), span_scores });
     }
-    Ok(Json(AnalyzeAnswer {
+    parameters.answer(&AnalyzeAnswer {
         attribute_scores,
-        languages: analysis.languages.unwrap_or_else(|| vec![LANGUAGE.to_owned()]),
-        detected_languages: Vec::new(),
+        languages: spoken.languages,
+        detected_languages: spoken.detected,
         client_token: analysis.client_token,
-    }))
+    })
 }
 
-/// Label → score of one text. Judged, not recorded.
-async fn score(app: &Arc<App>, tenant: &TenantId, text: &str) -> Result<BTreeMap<String, f32>, ApiError> {
+/// What a comment's scores should have been. docs/migrate-perspective.md has every member.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the shape in the OpenAPI document; read by hand for Perspective's own error words")]
+#[schema(
+    rename_all = "camelCase",
+    example = json!({ "comment": { "text": "What a kind thing to say." }, "attributeScores": { "TOXICITY": { "summaryScore": { "value": 0.0 } } } })
+)]
+pub struct SuggestRequest {
+    /// What was scored.
+    comment: Comment,
+    /// Attribute → what its scores should have been: `summaryScore`, `spanScores`, or both.
+    attribute_scores: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Accepted, not kept.
+    context: Option<BTreeMap<String, Value>>,
+    /// Languages of the comment.
+    languages: Option<Vec<String>>,
+    /// Nothing is kept, not even the suggestion.
+    do_not_store: Option<bool>,
+    /// Whose norms the suggestion follows.
+    community_id: Option<String>,
+    /// The caller's session.
+    session_id: Option<String>,
+    /// Echoed.
+    client_token: Option<String>,
+}
+
+/// A suggestion was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuggestAnswer {
+    /// Echoed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_token: Option<String>,
+    /// The most likely first; empty when the request named languages.
+    detected_languages: Vec<String>,
+    /// As requested.
+    requested_languages: Vec<String>,
+}
+
+/// Suggest a comment's scores, in Perspective's shape
+///
+/// Kept as feedback for tuning (`GET /v1/feedback`); no score changes by it. With `doNotStore`, nothing is kept.
+#[utoipa::path(
+    post, path = "/v1alpha1/comments:suggestscore", tag = "compat", request_body = SuggestRequest,
+    params(
+        ("fields" = Option<String>, Query, description = "Only these members of the answer"),
+        ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
+        ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
+    ),
+    responses(
+        (status = 200, description = "Taken; with `fields`, those members only", body = SuggestAnswer),
+        (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
+        (status = "5XX", description = "A part is down", body = GoogleErrorBody),
+    ),
+)]
+pub async fn suggest(
+    State(app): State<Shared>,
+    caller: Allowed<ToCheck>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::of(&uri)?;
+    let suggestion = Suggestion::read(&json(&headers, body).await?)?;
+    let detected = if suggestion.languages.is_empty() { language::detect(&suggestion.text) } else { Vec::new() };
+    let answer = SuggestAnswer {
+        client_token: suggestion.client_token,
+        detected_languages: detected,
+        requested_languages: suggestion.languages.clone(),
+    };
+    if !suggestion.do_not_store {
+        let feedback = Feedback {
+            id: FeedbackId::new(),
+            tenant: caller.tenant.clone(),
+            text: suggestion.text,
+            scores: suggestion.scores,
+            languages: suggestion.languages,
+            community: suggestion.community,
+            session: suggestion.session,
+            at: app.services.clock.now(),
+        };
+        app.services.store.put_feedback(&feedback).await?;
+        metrics::counter!("chaperone_feedback_total").increment(1);
+    }
+    parameters.answer(&answer)
+}
+
+async fn json(headers: &HeaderMap, body: Body) -> Result<Value, ApiError> {
+    extract::require_json(headers)?;
+    extract::parse_owned(extract::read_body(body, MAX_BODY).await?).await
+}
+
+/// Label → score.
+type Scores = BTreeMap<String, f32>;
+
+async fn score_sentences<'a>(
+    app: &Arc<App>,
+    tenant: &TenantId,
+    text: &'a str,
+    whole: &Scores,
+) -> Result<Vec<(Sentence<'a>, Scores)>, ApiError> {
+    // Futures do nothing before they are polled: `buffered` starts so many of them.
+    let waiting: Vec<_> = sentences::split(text, MAX_SPANS)
+        .into_iter()
+        .map(|sentence| async move {
+            // A comment of one sentence has been judged already; one without anything to see has nothing to be judged.
+            let scores = match sentence.text {
+                same if same == text.trim() => whole.clone(),
+                blank if pipeline::normalise::is_blank(blank) => Scores::new(),
+                words => score(app, tenant, words).await?,
+            };
+            Ok((sentence, scores))
+        })
+        .collect();
+    stream::iter(waiting).buffered(IN_FLIGHT).try_collect().await
+}
+
+/// The scores of one text; of two models with one label, the higher score. Judged, not recorded.
+async fn score(app: &Arc<App>, tenant: &TenantId, text: &str) -> Result<Scores, ApiError> {
     let now = app.services.clock.now();
     let envelope = Envelope {
         id: ItemId::new(),
@@ -180,5 +349,10 @@ async fn score(app: &Arc<App>, tenant: &TenantId, text: &str) -> Result<BTreeMap
     };
     let item = Item { envelope, content: Content::Text(text.to_owned()) };
     let processed = app.services.pipeline.process(&item, Lane::Interactive, Mode::DryRun).await?;
-    Ok(processed.outcome.signals.into_iter().map(|signal| (signal.label, signal.score)).collect())
+    let mut scores = Scores::new();
+    for signal in processed.outcome.signals {
+        let score = scores.entry(signal.label).or_insert(signal.score);
+        *score = score.max(signal.score);
+    }
+    Ok(scores)
 }

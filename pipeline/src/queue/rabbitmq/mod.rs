@@ -277,3 +277,16 @@ impl Queue for RabbitmqQueue {
 
 #[cfg(test)]
 mod tests;
+
+/// [`message::open`] for the fuzz test: how many items and which codes came out.
+#[cfg(test)]
+pub(crate) fn fuzz_open(
+    body: Vec<u8>,
+    properties: &lapin::BasicProperties,
+    now: chrono::DateTime<chrono::Utc>,
+) -> (usize, Vec<&'static str>) {
+    let opened = message::open(body, properties, now);
+    let mut codes: Vec<_> = opened.parcels.iter().filter_map(|parcel| Some(parcel.as_ref().err()?.code)).collect();
+    codes.dedup();
+    (opened.parcels.len().min(3), codes)
+}

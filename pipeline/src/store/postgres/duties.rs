@@ -11,7 +11,7 @@ const ROWS: u64 = 500;
 const MONTHS_AHEAD: i32 = 3;
 
 /// In order: what refers to a row goes before the row. An event whose delivery is still due stays.
-const STATEMENTS: [&str; 6] = [
+const STATEMENTS: [&str; 7] = [
     "DELETE FROM context WHERE ctid = ANY (ARRAY (SELECT ctid FROM context WHERE at < $1 LIMIT $2))",
     "DELETE FROM deliveries WHERE id IN
          (SELECT id FROM deliveries WHERE state <> 0 AND created_at < $1 LIMIT $2)",
@@ -26,6 +26,7 @@ const STATEMENTS: [&str; 6] = [
          (SELECT tenant, id FROM calls WHERE ended_at IS NOT NULL AND ended_at < $1 LIMIT $2)",
     "DELETE FROM presence WHERE (tenant, actor) IN
          (SELECT tenant, actor FROM presence WHERE NOT connected AND at < $1 LIMIT $2)",
+    "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < $1 LIMIT $2)",
 ];
 
 pub(super) async fn expire(database: &Database, before: DateTime<Utc>) -> Result<u64, PipelineError> {

@@ -49,6 +49,7 @@ async fn fresh() -> (Arc<dyn Store>, Place) {
 
 mod alone {
     crate::store::contract::store_contract!(super::fresh);
+    crate::store::contract::store_contract!(super::fresh; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
 }
 
 /// Reads all events as they come, until there are `count`; asserts that the numbers rise by one, so that none is missed.

@@ -12,7 +12,7 @@ use crate::store::row::stamp;
 const ROWS: u64 = 500;
 
 /// In order: what refers to a row goes before the row. An event whose delivery is still due stays.
-const STATEMENTS: [&str; 6] = [
+const STATEMENTS: [&str; 7] = [
     "DELETE FROM context WHERE sequence IN (SELECT sequence FROM context WHERE at < ?1 LIMIT ?2)",
     "DELETE FROM deliveries WHERE id IN
          (SELECT id FROM deliveries WHERE state <> 0 AND created_at < ?1 LIMIT ?2)",
@@ -27,6 +27,7 @@ const STATEMENTS: [&str; 6] = [
          (SELECT rowid FROM calls WHERE ended_at IS NOT NULL AND ended_at < ?1 LIMIT ?2)",
     "DELETE FROM presence WHERE rowid IN
          (SELECT rowid FROM presence WHERE connected = 0 AND at < ?1 LIMIT ?2)",
+    "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < ?1 LIMIT ?2)",
 ];
 
 pub(super) async fn expire(store: &SqliteStore, before: DateTime<Utc>) -> Result<u64, PipelineError> {

@@ -3,7 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
-//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`people`], [`feedback`], [`profiles`], [`duties`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
@@ -12,6 +12,7 @@ mod calls;
 mod context;
 mod duties;
 mod events;
+mod feedback;
 mod items;
 mod journal;
 mod people;

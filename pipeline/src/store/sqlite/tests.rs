@@ -38,10 +38,12 @@ async fn memory() -> (Arc<dyn Store>, ()) {
 
 mod on_file {
     crate::store::contract::store_contract!(super::file);
+    crate::store::contract::store_contract!(super::file; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
 }
 
 mod in_memory {
     crate::store::contract::store_contract!(super::memory);
+    crate::store::contract::store_contract!(super::memory; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
 }
 
 #[tokio::test]
