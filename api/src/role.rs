@@ -90,7 +90,7 @@ impl Role {
                 Lane::Bulk => (true, true),
             };
             wanted.extend(pipeline.text_models.iter().filter(|_| texts));
-            wanted.extend(pipeline.picture_models.iter().filter(|_| pictures));
+            wanted.extend(pipeline.picture_models.iter().chain([&pipeline.second_opinion.model]).filter(|_| pictures));
         }
         let needed = |entry: &&String| wanted.iter().any(|name| model_name(entry) == name.as_str());
         config.models.load.iter().filter(needed).cloned().collect()
@@ -148,14 +148,14 @@ mod tests {
     #[test]
     fn a_worker_loads_what_its_lanes_need() {
         let config = Config::default();
-        let all = ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"];
+        let all = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"];
         let table: [(Role, &[&str]); 6] = [
             (Role::Serve, &all),
             (Role::Api, &all),
             (Role::worker(&[Lane::Interactive]), &["toxicity", "spam"]),
-            (Role::worker(&[Lane::Live]), &["nsfw-mobilenet"]),
-            (Role::worker(&[Lane::Bulk]), &["nsfw-mobilenet", "toxicity", "spam"]),
-            (Role::worker(&[]), &["nsfw-mobilenet", "toxicity", "spam"]),
+            (Role::worker(&[Lane::Live]), &["nsfw-mobilenet", "nsfw-inception"]),
+            (Role::worker(&[Lane::Bulk]), &["nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"]),
+            (Role::worker(&[]), &["nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"]),
         ];
         for (role, expected) in table {
             assert_eq!(role.models(&config), expected, "{role:?}");

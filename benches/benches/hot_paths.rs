@@ -7,8 +7,10 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use models::{Lane, Pixels, batcher::BatchState, linear::LinearModel, spec::Batching};
 use pipeline::{
     action::ActionKind,
+    config::PipelineConfig,
     decode::{Limits, decode},
     item::ItemKind,
+    language::Detector,
     normalise::Normalised,
     policy::{Facts, Policy, evaluate},
     signal::Signal,
@@ -20,6 +22,8 @@ use pipeline::{
 };
 
 const MESSAGE: &str = "does anybody here know a good place for climbing near the river on a rainy weekend";
+
+const GERMAN: &str = "kennt hier jemand eine gute Stelle zum Klettern am Fluss für ein verregnetes Wochenende";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("members lie in the workspace root")
@@ -50,6 +54,15 @@ fn texts(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("text");
     group.throughput(Throughput::Bytes(MESSAGE.len() as u64));
     group.bench_function("fold", |bencher| bencher.iter(|| Normalised::new(black_box(MESSAGE))));
+    let folded = Normalised::new(MESSAGE);
+    group.bench_function("look for disguised words", |bencher| bencher.iter(|| black_box(&folded).unmasked()));
+    let policy = Policy::builtin();
+    group.bench_function("look through the word lists", |bencher| {
+        bencher.iter(|| policy.lists().find(black_box(&folded), "en"));
+    });
+    let languages = Detector::new(PipelineConfig::default().language_confidence);
+    group.bench_function("language of English", |bencher| bencher.iter(|| languages.detect(black_box(MESSAGE))));
+    group.bench_function("language of German", |bencher| bencher.iter(|| languages.detect(black_box(GERMAN))));
     for name in ["toxicity", "spam"] {
         let weights = root().join("models/repository").join(name).join("weights.bin");
         let model = LinearModel::load(&weights).expect("weights are tracked in git");
@@ -85,8 +98,10 @@ fn decisions(criterion: &mut Criterion) {
         length: 80,
         width: 0,
         height: 0,
+        language: None,
         signals,
         context: &[],
+        suspected_frames: 0,
         standing: Standing::Open,
     };
     let (state, at) = (ParticipantState::default(), DateTime::UNIX_EPOCH);

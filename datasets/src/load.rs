@@ -69,6 +69,31 @@ pub struct Marked {
     pub toxic: bool,
 }
 
+/// One row of the language set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct InLanguage {
+    /// ISO 639-1 code.
+    pub lang: String,
+    /// `sentence` or `word_pair`.
+    pub kind: String,
+    /// The text.
+    pub text: String,
+}
+
+/// One row of the evasion set.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Evasion {
+    /// Toxic or not.
+    #[serde(deserialize_with = "zero_or_one")]
+    pub toxic: bool,
+    /// The trick.
+    pub evasion: String,
+    /// The comment with words rewritten.
+    pub text: String,
+    /// The comment as it was.
+    pub original: String,
+}
+
 #[derive(Deserialize)]
 struct JigsawRow {
     comment_text: String,
@@ -142,6 +167,16 @@ pub fn toxic_spans(path: &Path) -> Result<Vec<ToxicSpans>, DataError> {
 /// Reads a file with `toxic` and `text`.
 pub fn marked(path: &Path) -> Result<Vec<Marked>, DataError> {
     rows(path, |row: Marked| Ok(row))
+}
+
+/// Reads a file with `lang`, `kind` and `text`.
+pub fn languages(path: &Path) -> Result<Vec<InLanguage>, DataError> {
+    rows(path, |row: InLanguage| Ok(row))
+}
+
+/// Reads a file with `toxic`, `evasion`, `text` and `original`.
+pub fn evasions(path: &Path) -> Result<Vec<Evasion>, DataError> {
+    rows(path, |row: Evasion| Ok(row))
 }
 
 pub(crate) fn rows<R: DeserializeOwned, T>(

@@ -52,6 +52,8 @@ fn loaders_read_every_row_of_their_sets() {
     for name in ["surge_public", "evasion_public"] {
         assert_eq!(load::marked(&path(name)).unwrap().len(), rows(name), "{name}");
     }
+    assert_eq!(load::languages(&path("langid_public")).unwrap().len(), rows("langid_public"));
+    assert_eq!(load::evasions(&path("evasion_public")).unwrap().len(), rows("evasion_public"));
     assert_eq!(load::similarity(&path("stsb_dev_open")).unwrap().len(), rows("stsb_dev_open"));
     for name in labelled::SETS.into_iter().chain(["edos_train", "hatemoji_build_train", "smishing_public"]) {
         assert_eq!(labelled::read(name, &path(name)).unwrap().len(), rows(name), "{name}");

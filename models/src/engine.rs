@@ -35,7 +35,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             repository: "models/repository".into(),
-            load: ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"].map(String::from).to_vec(),
+            load: ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"].map(String::from).to_vec(),
             onnxruntime: None,
             threads: 0,
             screening: true,
@@ -102,7 +102,8 @@ impl Engine {
             loading.spawn(async move {
                 let found = tokio::task::spawn_blocking(move || choice.find(&repository, config.screening)).await;
                 let (kind, folder, cascade) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
-                let threads = config.threads_for(folder.spec.instances);
+                let most = if folder.spec.threads == 0 { usize::MAX } else { folder.spec.threads };
+                let threads = config.threads_for(folder.spec.instances).min(most);
                 let settings = BackendSettings { onnxruntime: library, threads };
                 let served = Served::start(kind, folder, settings, cascade).await?;
                 tracing::info!(model.name = %served.spec.name, model.version = %served.spec.version, "model loaded");

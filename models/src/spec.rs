@@ -53,7 +53,7 @@ pub struct ModelSpec {
     /// Classifiers: output labels in output order.
     #[serde(default)]
     pub labels: Vec<Arc<str>>,
-    /// Languages (BCP 47) that the model was trained and measured in; empty means: English.
+    /// Text classifiers: the languages that it was trained on, ISO 639-1 codes; empty: any. Texts in others are not given to it.
     #[serde(default)]
     pub languages: Vec<Arc<str>>,
     /// Embedders: length of the vector.
@@ -80,6 +80,9 @@ pub struct ModelSpec {
     /// Loaded copies, each with its own thread; 0 means: one.
     #[serde(default)]
     pub instances: usize,
+    /// Most compute threads of an instance; 0 means: what the configuration gives it.
+    #[serde(default)]
+    pub threads: usize,
     /// Where the files come from; empty when they are tracked in git.
     #[serde(default)]
     pub source: Option<Source>,
@@ -222,6 +225,9 @@ impl ModelSpec {
         if labels.len() < self.labels.len() {
             return Some("`labels` has the same label twice".into());
         }
+        if let Some(code) = self.languages.iter().find(|code| !is_language_code(code)) {
+            return Some(format!("language `{code}`: write ISO 639-1 codes in lower case, such as \"en\""));
+        }
         if self.files.contains_key("tokenizer") && self.max_tokens < 3 {
             return Some("a model with a tokenizer needs `max_tokens` of at least 3".into());
         }
@@ -253,6 +259,10 @@ impl CascadeSpec {
         let cut = |cut: &f32| (0.0..=1.0).contains(cut);
         (!self.screen.values().all(cut)).then(|| "a cut of `cascade.screen` lies outside 0..=1".into())
     }
+}
+
+fn is_language_code(code: &str) -> bool {
+    (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 impl Artifact {
@@ -326,6 +336,7 @@ sha256 = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
             ("\"small\"", "\"../small\"", "name `../small`"),
             ("labels = [\"a\", \"b\"]", "", "needs `labels`"),
             ("[\"a\", \"b\"]", "[\"a\", \"a\"]", "same label twice"),
+            ("labels =", "languages = [\"English\"]\nlabels =", "language `English`"),
             ("classify-text", "classify-image", "needs `image_size`"),
             ("classify-text", "embed-text", "needs `dimensions`"),
             ("weights = ", "tokenizer = ", "needs `max_tokens`"),

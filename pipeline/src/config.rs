@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::PipelineError;
+use crate::{error::PipelineError, opinion::SecondOpinionConfig};
 
 /// Where accepted items wait. Section `[queue]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -160,8 +160,12 @@ pub struct PipelineConfig {
     pub policy: Option<std::path::PathBuf>,
     /// Models that judge texts.
     pub text_models: Vec<String>,
+    /// Least confidence (0 to 1) with which a text's language is named; below it the text is undetermined and every text model judges it.
+    pub language_confidence: f64,
     /// Models that judge pictures and frames.
     pub picture_models: Vec<String>,
+    /// Who is asked about pictures that those suspect.
+    pub second_opinion: SecondOpinionConfig,
     /// Model that embeds profiles and queries.
     pub embedding_model: String,
     /// Longest text, in bytes.
@@ -195,7 +199,9 @@ impl Default for PipelineConfig {
         Self {
             policy: None,
             text_models: vec!["toxicity".into(), "spam".into()],
+            language_confidence: 0.7,
             picture_models: vec!["nsfw-mobilenet".into()],
+            second_opinion: SecondOpinionConfig::default(),
             embedding_model: "embed-minilm".into(),
             max_text_bytes: 20_000,
             max_picture_bytes: 20 << 20,

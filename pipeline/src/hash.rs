@@ -22,8 +22,8 @@ pub fn content_sha256(content: &Content) -> String {
 pub struct TextKey([u8; 32]);
 
 impl TextKey {
-    /// `models` is `name@version` of every model that judges, in order.
-    pub fn new(models: &[String], text: &str) -> Self {
+    /// `models` is `name@version` of every model that judges, in order, and whatever else the answer hangs on.
+    pub fn new<'a>(models: impl IntoIterator<Item = &'a str>, text: &str) -> Self {
         let mut digest = Sha256::new();
         for model in models {
             digest.update((model.len() as u64).to_le_bytes());
@@ -48,9 +48,10 @@ mod tests {
     #[test]
     fn another_text_or_another_model_version_is_another_key() {
         let models = |version: &str| [format!("toxicity@{version}")];
-        assert_eq!(TextKey::new(&models("1"), "hello"), TextKey::new(&models("1"), "hello"));
-        assert_ne!(TextKey::new(&models("1"), "hello"), TextKey::new(&models("2"), "hello"));
-        assert_ne!(TextKey::new(&models("1"), "hello"), TextKey::new(&models("1"), "hello "));
-        assert_ne!(TextKey::new(&["a".into(), "b".into()], "c"), TextKey::new(&["a".into()], "bc"));
+        let key = |models: &[String], text: &str| TextKey::new(models.iter().map(String::as_str), text);
+        assert_eq!(key(&models("1"), "hello"), key(&models("1"), "hello"));
+        assert_ne!(key(&models("1"), "hello"), key(&models("2"), "hello"));
+        assert_ne!(key(&models("1"), "hello"), key(&models("1"), "hello "));
+        assert_ne!(key(&["a".into(), "b".into()], "c"), key(&["a".into()], "bc"));
     }
 }

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`], [`feedback`] |
 //! | state over time, pure | [`stream`] |
-//! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
+//! | what is done to content before a model sees it | [`normalise`], [`language`], [`lists`], [`highlight`], [`decode`], [`hash`] |
+//! | when a larger picture model is asked, and what two opinions come to, pure | [`opinion`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
@@ -29,11 +30,15 @@ pub mod feedback;
 #[cfg(feature = "servers")]
 pub mod fuzz;
 pub mod hash;
+pub mod highlight;
 pub mod index;
 pub mod item;
 mod judge;
+pub mod language;
+pub mod lists;
 pub mod normalise;
 pub mod notice;
+pub mod opinion;
 pub mod policy;
 pub mod process;
 pub mod profile;

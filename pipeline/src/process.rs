@@ -17,16 +17,17 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use futures::future::try_join_all;
-use models::{Engine, Input, Lane, Pixels};
+use models::{Engine, Lane, Pixels};
 use moka::sync::Cache;
 
 pub mod calls;
 mod fallback;
 mod frames;
 pub mod notices;
+mod pictures;
 mod profiles;
 mod reports;
+mod texts;
 
 use crate::{
     clock::{Clock, clamp_occurred},
@@ -36,7 +37,8 @@ use crate::{
     hash::{TextKey, content_sha256},
     index::VectorIndex,
     item::{ActionId, ActorId, CallId, Content, ConversationId, Envelope, Item, ItemKind, ProfileId, TenantId},
-    judge::{Judged, offending_spans, sanitize, verdict},
+    judge::{Judged, sanitize, verdict},
+    language::{Detector, Language},
     normalise::Normalised,
     policy::{Evaluation, Facts, Policy, PolicySet, evaluate},
     record::{action, outcome_record},
@@ -53,7 +55,9 @@ use crate::{
 };
 
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
+use pictures::Seen;
 pub use profiles::Written;
+use texts::{Folded, Listed, TextModel};
 
 /// Participants whose state is kept in memory; others are read from the store.
 const PARTICIPANTS_IN_MEMORY: usize = 50_000;
@@ -102,8 +106,9 @@ pub struct Pipeline {
     clock: Clock,
     config: Arc<PipelineConfig>,
     webhooks: Arc<[WebhookInterest]>,
-    /// `name@version` of every text model, in order: part of every cache key.
-    text_models: Arc<[String]>,
+    /// Every text model, in order: part of every cache key.
+    text_models: Arc<[TextModel]>,
+    languages: Detector,
     texts: Cache<TextKey, Arc<Judged>>,
     /// States with their versions in the store.
     participants: Arc<Slots<ParticipantKey, (ParticipantState, u64)>>,
@@ -127,6 +132,8 @@ struct Work<'a> {
     mode: Mode,
     policy: Arc<Policy>,
     watch: Stopwatch,
+    /// Every text model judges, whatever the language.
+    any_language: bool,
     /// See `Outcome::reused`.
     reused: bool,
     /// See `Outcome::next_frame_ms`.
@@ -144,9 +151,10 @@ impl Pipeline {
         config: PipelineConfig,
         webhooks: Vec<WebhookInterest>,
     ) -> Self {
-        let text_models = config.text_models.iter().map(|name| versioned(&engine, name)).collect();
+        let text_models = config.text_models.iter().map(|name| TextModel::of(&engine, name)).collect();
         Self {
             text_models,
+            languages: Detector::new(config.language_confidence),
             texts: Cache::new(config.cache_entries),
             participants: Arc::new(Slots::new(PARTICIPANTS_IN_MEMORY)),
             authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
@@ -183,6 +191,25 @@ impl Pipeline {
     /// Judges one item: dispatches on its kind to `process_text` or `process_picture`. A call frame of the live lane that has
     /// become too old is [`PipelineError::Stale`].
     pub async fn process(&self, item: &Item, lane: Lane, mode: Mode) -> Result<Processed, PipelineError> {
+        self.run(item, lane, mode, false).await
+    }
+
+    /// As [`Pipeline::process`], by every text model, whatever language the text seems to be in: for callers who say which one it is.
+    pub async fn process_in_any_language(
+        &self,
+        item: &Item,
+        lane: Lane,
+        mode: Mode,
+    ) -> Result<Processed, PipelineError> {
+        self.run(item, lane, mode, true).await
+    }
+
+    /// The language of `text`, and whether some text model has learnt it.
+    pub fn language_of(&self, text: &str) -> Language {
+        self.language(self.languages.detect(Normalised::new(text).text()))
+    }
+
+    async fn run(&self, item: &Item, lane: Lane, mode: Mode, any_language: bool) -> Result<Processed, PipelineError> {
         if mode == Mode::Record && self.store.is_judged(item.envelope.id).await? {
             return self.recorded(&item.envelope).await;
         }
@@ -199,6 +226,7 @@ impl Pipeline {
             mode,
             policy: self.policies.of(&envelope.tenant),
             watch: Stopwatch::start(waited),
+            any_language,
             reused: false,
             next_frame_ms: None,
         };
@@ -209,9 +237,9 @@ impl Pipeline {
     }
 
     async fn process_text(&self, mut work: Work<'_>, text: &str) -> Result<Processed, PipelineError> {
-        let folded = Normalised::new(text);
+        let folded = Folded::new(text);
         work.watch.prepared();
-        let alone = self.judge_text(folded.text(), work.lane).await?;
+        let alone = self.judge_folded(&folded, &work).await?;
         let author = author(work.envelope);
         // From here to the commit one message of an author at a time: the next one must find this one in the store.
         let _turn = match (&author, work.mode) {
@@ -219,24 +247,32 @@ impl Pipeline {
             _ => None,
         };
         let length = text.chars().count();
-        let facts = Facts { length, signals: &alone.signals, ..no_facts(ItemKind::Text) };
+        let language = alone.language().cloned();
+        let listed = Listed::find(&folded, work.policy.lists(), language.as_ref());
+        let mut signals = alone.signals();
+        signals.extend(listed.signals(work.policy.version()));
+        let own = signals.clone();
+        let facts = Facts { length, language: language.as_ref(), signals: &own, ..no_facts(ItemKind::Text) };
         let mut evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
-        let mut signals = alone.signals.clone();
         // A text that is flagged alone has its answer: judging it again with its context would double the cost of
         // exactly those texts that an attacker can send in masses, and could only make the reason vaguer.
         if !evaluation.flagged()
             && work.policy.reads_context(ItemKind::Text)
             && let Some(joined) = self.with_context(&author, &work, folded.text()).await?
         {
-            let together = self.judge_text(&joined, work.lane).await?;
-            let facts = Facts { context: &together.signals, ..facts };
+            let together = self.judge_folded(&Folded::new(&joined), &work).await?.signals();
+            let facts = Facts { context: &together, ..facts };
             evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
-            signals.extend(together.signals.iter().map(Signal::of_context));
+            signals.extend(together.iter().map(Signal::of_context));
         }
         work.watch.inferred();
-        let spans = offending_spans(&alone.spans, &folded, &evaluation.mask);
+        let spans = alone.spans(&folded, &listed, text, &evaluation.mask);
         let sanitized = sanitize(text, &spans, &evaluation.mask);
-        let verdict = verdict(&work.policy, &evaluation, sanitized, spans);
+        let mut verdict = verdict(&work.policy, &evaluation, sanitized, spans, language);
+        if alone.is_unread() && !verdict.flagged {
+            // That no rule fired on what no model could read says nothing.
+            verdict.confidence = 0.0;
+        }
         // What was flagged never becomes context: it has had its answer, and must not colour what follows.
         let context = (author.is_some() && !evaluation.flagged()).then(|| folded.text().to_owned());
         let record = OutcomeRecord { context_text: context, ..self.decide(&work, signals, verdict, &evaluation) };
@@ -256,36 +292,36 @@ impl Pipeline {
         let (pixels, likeness) = decode_on_pool_and(bytes, limits, look).await?;
         work.watch.prepared();
         let known = participant.as_ref().zip(likeness.as_ref()).and_then(|(key, likeness)| self.same(key, likeness));
-        let signals = match known {
-            Some(signals) => {
+        let seen = match known {
+            Some(seen) => {
                 work.reused = true;
-                signals
+                seen
             }
             None => {
                 // The last moment at which giving up saves work; a verdict that was paid for stands.
                 self.refuse_stale(work.envelope, work.lane, work.mode)?;
-                self.judge_picture(Arc::clone(&pixels), work.lane).await?.signals
+                self.judge_picture(Arc::clone(&pixels), &work).await?
             }
         };
         work.watch.inferred();
         if let (Some(key), Some(likeness), false) = (&participant, likeness, work.reused) {
-            let last = frames::LastFrame { likeness, signals: signals.clone(), at: self.clock.now() };
+            let last = frames::LastFrame { likeness, seen: seen.clone(), at: self.clock.now() };
             self.last_frames.insert(key.clone(), Arc::new(last));
         }
         let facts = Facts {
             length: size,
             width: pixels.width(),
             height: pixels.height(),
-            signals: &signals,
+            signals: &seen.signals,
             ..no_facts(work.envelope.kind)
         };
         match participant {
-            Some(key) => self.process_frame(work, facts, key).await,
+            Some(key) => self.process_frame(work, facts, &seen, key).await,
             None => {
                 let evaluation =
                     evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
-                let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
-                let record = self.decide(&work, signals.clone(), verdict, &evaluation);
+                let verdict = verdict(&work.policy, &evaluation, None, Vec::new(), None);
+                let record = self.decide(&work, seen.signals.clone(), verdict, &evaluation);
                 self.commit(work, record).await
             }
         }
@@ -297,6 +333,7 @@ impl Pipeline {
         &self,
         mut work: Work<'_>,
         facts: Facts<'_>,
+        seen: &Seen,
         key: ParticipantKey,
     ) -> Result<Processed, PipelineError> {
         let mut slot = self.participants.hold(key.clone()).await;
@@ -306,7 +343,7 @@ impl Pipeline {
                 Some(known) => known,
                 None => self.load_participant(&key).await?,
             };
-            if let Some((processed, state)) = self.judge_frame(&mut work, facts, &key, known).await? {
+            if let Some((processed, state)) = self.judge_frame(&mut work, facts, seen, &key, known).await? {
                 *slot = state;
                 return Ok(processed);
             }
@@ -321,6 +358,7 @@ impl Pipeline {
         &self,
         work: &mut Work<'_>,
         facts: Facts<'_>,
+        picture: &Seen,
         key: &ParticipantKey,
         known: (ParticipantState, u64),
     ) -> Result<Option<(Processed, Option<(ParticipantState, u64)>)>, PipelineError> {
@@ -332,6 +370,13 @@ impl Pipeline {
             state = state.returned();
         }
         let at = work.envelope.occurred_at;
+        let opinion = &self.config.second_opinion;
+        let window = i64::try_from(opinion.corroborating_seconds).ok().and_then(TimeDelta::try_seconds);
+        state.suspicion = state.suspicion.after(picture.suspected, at, window.unwrap_or(TimeDelta::MAX));
+        let corroborated = state.suspicion.frames >= opinion.corroborating_frames;
+        let hidden = (picture.unconfirmed && !corroborated).then(|| opinion.unconfirmed(&picture.signals));
+        let signals = hidden.as_ref().unwrap_or(&picture.signals);
+        let facts = Facts { signals, suspected_frames: state.suspicion.frames, ..facts };
         let mut evaluation = evaluate(&work.policy, &facts, &state, at);
         // Only a frame that climbs a ladder needs to know how the call stands: all others cost no read of it.
         if evaluation.climbed {
@@ -339,7 +384,7 @@ impl Pipeline {
             let standing = call.map_or(Standing::Open, |call| call.standing(actor, at));
             evaluation = evaluate(&work.policy, &Facts { standing, ..facts }, &state, at);
         }
-        let verdict = verdict(&work.policy, &evaluation, None, Vec::new());
+        let verdict = verdict(&work.policy, &evaluation, None, Vec::new(), None);
         let score = if verdict.flagged { 1.0 } else { 1.0 - verdict.confidence };
         evaluation.state.risk = sampling::risk(state.risk, score);
         if work.mode == Mode::Record {
@@ -356,34 +401,6 @@ impl Pipeline {
             (Mode::DryRun, _) => Some(known),
         };
         Ok(Some((processed, state)))
-    }
-
-    /// All text models on one text, or what they said last time.
-    async fn judge_text(&self, text: &str, lane: Lane) -> Result<Arc<Judged>, PipelineError> {
-        let key = TextKey::new(&self.text_models, text);
-        if let Some(judged) = self.texts.get(&key) {
-            metrics::counter!("chaperone_text_cache_hits_total").increment(1);
-            return Ok(judged);
-        }
-        let input: Arc<str> = text.into();
-        let answers = self
-            .config
-            .text_models
-            .iter()
-            .map(|model| self.engine.classify(model, Input::Text(Arc::clone(&input)), lane));
-        let judged = Arc::new(Judged::from(try_join_all(answers).await?));
-        self.texts.insert(key, Arc::clone(&judged));
-        Ok(judged)
-    }
-
-    /// All picture models on one picture.
-    async fn judge_picture(&self, pixels: Arc<Pixels>, lane: Lane) -> Result<Judged, PipelineError> {
-        let answers = self
-            .config
-            .picture_models
-            .iter()
-            .map(|model| self.engine.classify(model, Input::Image(Arc::clone(&pixels)), lane));
-        Ok(Judged::from(try_join_all(answers).await?))
     }
 
     /// The text joined with what its author wrote just before; `None` when that is nothing.
@@ -483,7 +500,17 @@ fn contended(what: &str) -> PipelineError {
 
 /// Facts about nothing yet.
 fn no_facts(kind: ItemKind) -> Facts<'static> {
-    Facts { kind, length: 0, width: 0, height: 0, signals: &[], context: &[], standing: Standing::Open }
+    Facts {
+        kind,
+        length: 0,
+        width: 0,
+        height: 0,
+        language: None,
+        signals: &[],
+        context: &[],
+        suspected_frames: 0,
+        standing: Standing::Open,
+    }
 }
 
 /// Whose context a message has: an author's in a conversation.
@@ -493,6 +520,5 @@ fn author(envelope: &Envelope) -> Option<AuthorKey> {
 
 /// `name@version` of a loaded model; the name alone when it is not loaded (its use then fails with what to do).
 fn versioned(engine: &Engine, name: &str) -> String {
-    let loaded = engine.models().into_iter().find(|model| &*model.name == name);
-    loaded.map_or_else(|| name.to_owned(), |model| format!("{name}@{}", model.version))
+    engine.spec(name).map_or_else(|_| name.to_owned(), |spec| format!("{name}@{}", spec.version))
 }

@@ -103,6 +103,13 @@ fn judged_event(outcome: &Outcome) -> Event {
     if let Some(pause) = outcome.next_frame_ms {
         body["next_frame_ms"] = pause.into();
     }
+    if let Some(language) = &verdict.language {
+        body["language"] = json!({
+            "code": language.code,
+            "confidence": number(language.confidence),
+            "supported": language.supported,
+        });
+    }
     if outcome.reused {
         body["reused"] = true.into();
     }
@@ -180,6 +187,7 @@ mod tests {
                 spans: Vec::new(),
                 policy: "p@1".into(),
                 degraded: false,
+                language: None,
             },
             decided_at: DateTime::UNIX_EPOCH,
             timings: Timings::default(),

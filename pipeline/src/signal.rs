@@ -26,6 +26,12 @@ pub struct Span {
     pub start: usize,
     /// One past the last code point.
     pub end: usize,
+    /// The same place in UTF-16 units: what JavaScript, Java and C# count.
+    #[serde(default)]
+    pub start_utf16: usize,
+    /// One past the last UTF-16 unit.
+    #[serde(default)]
+    pub end_utf16: usize,
     /// The label that it drove.
     pub label: String,
     /// How strongly, 0..=1.

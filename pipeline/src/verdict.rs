@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     action::{Action, ActionKind},
     item::Envelope,
+    language::Language,
     signal::{Signal, Span},
 };
 
@@ -46,6 +47,9 @@ pub struct Verdict {
     /// The offending stretches, code points of the text as written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<Span>,
+    /// Texts only: their language, and whether a model has learnt it. What no model has learnt has no scores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
     /// Policy version that decided.
     pub policy: String,
     /// No model has judged this: the models failed, and this is the answer that the configuration gives then.

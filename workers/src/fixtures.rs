@@ -97,6 +97,7 @@ pub(crate) fn processed(fresh: bool) -> Processed {
         spans: vec![],
         policy: "p".into(),
         degraded: false,
+        language: None,
     };
     let outcome = Outcome {
         envelope,

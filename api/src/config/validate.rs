@@ -171,6 +171,21 @@ impl Config {
             problems.push("models.load names a model twice: remove one".to_owned());
         }
         let pipeline = &self.pipeline;
+        if !(0.0..=1.0).contains(&pipeline.language_confidence) {
+            problems.push("pipeline.language_confidence lies between 0 and 1".to_owned());
+        }
+        let opinion = &pipeline.second_opinion;
+        if !(0.0..=1.0).contains(&opinion.from) {
+            problems.push("pipeline.second_opinion.from lies between 0 and 1".to_owned());
+        }
+        if !opinion.model.is_empty() && !pipeline.picture_models.is_empty() && !loaded.contains(&opinion.model.as_str())
+        {
+            problems.push(format!(
+                "pipeline.second_opinion.model asks for `{0}`, which models.load does not list: add it there, or write an empty name to do \
+                 without a second opinion",
+                opinion.model
+            ));
+        }
         let wanted = [("text_models", &pipeline.text_models), ("picture_models", &pipeline.picture_models)];
         let wanted = wanted.into_iter().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
         for (key, name) in wanted.chain([("embedding_model", &pipeline.embedding_model)]) {

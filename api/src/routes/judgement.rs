@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use pipeline::{
     action::Action,
     item::Envelope,
+    language::Language,
     signal::{Signal, Span},
     verdict::{Outcome, Reason, Timings},
 };
@@ -84,6 +85,9 @@ pub struct Judgement {
     pub policy: String,
     /// No model has judged this: the models failed, and this is the configured answer (rule `model_failure`). It is final.
     pub degraded: bool,
+    /// Texts only: the language, and whether some model has learnt it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<LanguageView>,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
     /// Where the time went.
@@ -112,6 +116,19 @@ pub struct ReasonView {
     pub action: &'static str,
 }
 
+/// The language of a text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LanguageView {
+    /// ISO 639-1 code; `und` for a text that is too short, mixed, or written so that its language cannot be told.
+    #[schema(example = "en")]
+    pub code: String,
+    /// 0 to 1: how sure the detector is.
+    pub confidence: f32,
+    /// Is there a model for it? When not, no model has judged the text and there are no scores: the verdict is no all-clear, and its
+    /// confidence is 0 unless another rule fired. An undetermined text is judged by every model.
+    pub supported: bool,
+}
+
 /// An offending stretch of the text as it was sent, in Unicode code points.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpanView {
@@ -119,6 +136,10 @@ pub struct SpanView {
     pub start: usize,
     /// One past the last.
     pub end: usize,
+    /// First UTF-16 unit: what JavaScript, Java and C# count.
+    pub start_utf16: usize,
+    /// One past the last.
+    pub end_utf16: usize,
     /// The label that it drove.
     pub label: String,
     /// How strongly, 0 to 1.
@@ -190,6 +211,7 @@ impl Judgement {
             actions: outcome.actions.into_iter().map(ActionView::from).collect(),
             policy: verdict.policy,
             degraded: verdict.degraded,
+            language: verdict.language.map(LanguageView::from),
             decided_at: outcome.decided_at,
             timings: outcome.timings.into(),
             reused: outcome.reused,
@@ -205,9 +227,15 @@ impl From<Reason> for ReasonView {
     }
 }
 
+impl From<Language> for LanguageView {
+    fn from(Language { code, confidence, supported }: Language) -> Self {
+        Self { code, confidence, supported }
+    }
+}
+
 impl From<Span> for SpanView {
-    fn from(Span { start, end, label, score }: Span) -> Self {
-        Self { start, end, label, score }
+    fn from(Span { start, end, start_utf16, end_utf16, label, score }: Span) -> Self {
+        Self { start, end, start_utf16, end_utf16, label, score }
     }
 }
 

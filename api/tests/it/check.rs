@@ -116,3 +116,15 @@ async fn the_same_id_again_gets_the_same_answer() {
     let other = service.post("/v1/check", &json!({ "id": ID, "text": "other" })).await;
     assert_eq!((other.status, other.code()), (409, "item_id_taken"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t6_the_answer_names_the_language_and_whether_it_was_judged() {
+    let service = Service::start().await;
+    let german = "Ich habe wirklich keine Lust mehr, mit dir darüber zu reden, und zwar nie wieder";
+    for (text, code, supported) in [("how are you doing today", "en", true), ("ok", "und", true), (german, "de", false)]
+    {
+        let judged = service.post("/v1/check", &json!({ "text": text })).await.expect(200);
+        assert_eq!((&judged["language"]["code"], &judged["language"]["supported"]), (&json!(code), &json!(supported)));
+        assert_eq!(judged["scores"].as_object().unwrap().is_empty(), !supported, "{judged:#}");
+    }
+}

@@ -72,8 +72,9 @@ pub(crate) fn config(folder: &Path) -> Config {
     // The fake models tell colours apart that nobody sees: reuse has tests of its own.
     config.pipeline.frame_reuse_bits = 0;
     config.models.repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/repository");
-    config.models.load =
-        ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"].map(|name| format!("fake:{name}")).to_vec();
+    config.models.load = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"]
+        .map(|name| format!("fake:{name}"))
+        .to_vec();
     // Stand-ins need no cascade; these two keep what a text is asked short.
     config.pipeline.text_models = ["toxicity", "spam"].map(String::from).to_vec();
     config

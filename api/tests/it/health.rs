@@ -82,7 +82,7 @@ async fn i6_ready_shows_every_part_with_its_latency() {
         assert_eq!(ready["parts"][part]["state"], "up", "{ready:#}");
         assert!(ready["parts"][part]["latency_ms"].is_number());
     }
-    assert_eq!(ready["models"].as_array().unwrap().len(), 4);
+    assert_eq!(ready["models"].as_array().unwrap().len(), 5);
     assert_eq!(ready["lanes"].as_array().unwrap().len(), 3);
 }
 

@@ -47,7 +47,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
 
     let setup = Setup {
         binary: &setting.binary,
-        models: &["embed-minilm", "nsfw-mobilenet"],
+        models: &["embed-minilm", "nsfw-mobilenet", "nsfw-inception"],
         core: Some(0),
         environment: &[("CHAPERONE_PIPELINE__TEXT_MODELS", "[]")],
     };

@@ -292,4 +292,4 @@ fn metric(metrics: &str, name: &str) -> f64 {
     line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
 }
 
-const MODELS: [&str; 2] = ["embed-minilm", "nsfw-mobilenet"];
+const MODELS: [&str; 3] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception"];

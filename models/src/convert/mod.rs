@@ -44,6 +44,7 @@ pub fn converter(name: &str) -> Option<&'static dyn Converter> {
         "minilm" => Some(&minilm::MiniLm),
         "minilm-classifier" => Some(&classifier::MiniLmClassifier),
         "nsfwjs" => Some(&nsfwjs::MOBILENET_V2),
+        "nsfwjs-inception" => Some(&nsfwjs::INCEPTION_V3),
         "onnxruntime" => Some(&Library),
         _ => None,
     }

@@ -28,6 +28,25 @@ pub const MOBILENET_V2: NsfwJs = NsfwJs {
     ],
 };
 
+macro_rules! inception {
+    ($($name:literal),*) => {
+        &[$(Wanted { entry: concat!("package/dist/models/inception_v3/", $name), name: $name, limit: 8 << 20 }),*]
+    };
+}
+
+/// The large model, 299 × 299 pixels.
+pub const INCEPTION_V3: NsfwJs = NsfwJs {
+    wanted: inception![
+        "model.min.js",
+        "group1-shard1of6.min.js",
+        "group1-shard2of6.min.js",
+        "group1-shard3of6.min.js",
+        "group1-shard4of6.min.js",
+        "group1-shard5of6.min.js",
+        "group1-shard6of6.min.js"
+    ],
+};
+
 impl Converter for NsfwJs {
     fn wanted(&self) -> &'static [Wanted] {
         self.wanted

@@ -29,6 +29,7 @@ pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
         files: Default::default(),
         batching: Batching { max_inputs: 8, max_tokens: 1024, max_waiting: 64, max_delay_us: 0 },
         instances: 1,
+        threads: 0,
         source: None,
         artifact: vec![],
     }

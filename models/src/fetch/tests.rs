@@ -85,11 +85,16 @@ impl House {
 
     /// Nothing but `model.toml` in the model's folder, and no work left over.
     fn assert_clean(&self) {
-        let list = |path: PathBuf| -> Vec<_> {
-            std::fs::read_dir(path).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect()
-        };
-        assert_eq!(list(self.path("repository/small")), ["model.toml"]);
-        assert!(list(self.path("repository/.staging")).iter().all(|name| name == "lock"));
+        assert_eq!(self.list("repository/small"), ["model.toml"]);
+        self.assert_nothing_is_left();
+    }
+
+    fn assert_nothing_is_left(&self) {
+        assert!(self.list("repository/.staging").iter().all(|name| name == "lock"));
+    }
+
+    fn list(&self, path: &str) -> Vec<std::ffi::OsString> {
+        std::fs::read_dir(self.path(path)).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect()
     }
 }
 
@@ -100,6 +105,23 @@ fn good_wheel() -> Vec<u8> {
         ("onnxruntime/ThirdPartyNotices.txt", "notices"),
         ("../../evil", "never written"),
     ])
+}
+
+#[test]
+fn two_models_of_one_package_are_one_download() {
+    let house = House::new(&good_wheel());
+    let spec = std::fs::read_to_string(house.path("repository/small/model.toml")).unwrap();
+    std::fs::create_dir(house.path("repository/twin")).unwrap();
+    std::fs::write(house.path("repository/twin/model.toml"), spec.replace("name = \"small\"", "name = \"twin\""))
+        .unwrap();
+    let log = Log::default();
+    let fetched = fetch(&house.repository, &[], &log, &Cancel::new()).unwrap();
+    let installed = |name: &str| (name.to_owned(), Outcome::Installed);
+    assert_eq!(fetched, [installed("small"), installed("twin")]);
+    let obtained = log.0.into_inner().unwrap().iter().filter(|line| line.contains("using ")).count();
+    assert_eq!(obtained, 1);
+    assert!(house.repository.verify("small").is_ok() && house.repository.verify("twin").is_ok());
+    house.assert_nothing_is_left();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use models::{Engine, EngineConfig, Repository};
 
 mod embed_minilm;
-mod nsfw_mobilenet;
+mod nsfw;
 mod toxicity_minilm;
 
 /// An engine with one model; `entry` as in `[models] load`.

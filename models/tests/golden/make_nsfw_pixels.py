@@ -1,4 +1,4 @@
-"""Decodes the photos for make_nsfw_mobilenet.mjs.
+"""Decodes the photos for make_nsfw.mjs.
 
     python3 -m venv pixels && . pixels/bin/activate && pip install Pillow==13.0.0
     python make_nsfw_pixels.py ../../../datasets/photos pixels full

@@ -9,6 +9,7 @@ use super::{Policy, Rule, RuleMode, Then, expression::Hit};
 use crate::{
     action::ActionKind,
     item::ItemKind,
+    language::Language,
     signal::Signal,
     stream::call::{ParticipantState, Standing},
     verdict::Reason,
@@ -25,10 +26,14 @@ pub struct Facts<'a> {
     pub width: u32,
     /// Rows; 0 for a text.
     pub height: u32,
+    /// Language of a text; `None` for a picture.
+    pub language: Option<&'a Language>,
     /// Scores of the item alone.
     pub signals: &'a [Signal],
     /// Scores of the item together with its context; empty when it was not judged that way.
     pub context: &'a [Signal],
+    /// Frames: suspected ones in a row, this one included.
+    pub suspected_frames: u32,
     /// Whether a ladder's action would still reach the participant.
     pub standing: Standing,
 }
@@ -184,6 +189,9 @@ fn item(facts: &Facts<'_>) -> HashMap<String, Value> {
         ("length".to_owned(), Value::Int(i64::try_from(facts.length).unwrap_or(i64::MAX))),
         ("width".to_owned(), Value::Int(facts.width.into())),
         ("height".to_owned(), Value::Int(facts.height.into())),
+        ("suspected_frames".to_owned(), Value::Int(facts.suspected_frames.into())),
+        ("language".to_owned(), Value::from(facts.language.map_or("", |language| language.code.as_str()))),
+        ("language_supported".to_owned(), Value::Bool(facts.language.is_none_or(|language| language.supported))),
     ])
 }
 
@@ -220,8 +228,10 @@ mod tests {
             length: 5,
             width: 0,
             height: 0,
+            language: None,
             signals: &signals,
             context: &context,
+            suspected_frames: 0,
             standing: Standing::Open,
         };
         evaluate(policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH)
@@ -349,8 +359,10 @@ mod tests {
             length: 9,
             width: 4,
             height: 4,
+            language: None,
             signals: &signals,
             context: &[],
+            suspected_frames: 0,
             standing,
         };
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);

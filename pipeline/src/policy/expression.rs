@@ -14,11 +14,13 @@ use cel::{
 };
 
 use super::evaluate::Scores;
+use crate::lists::PREFIX;
 
 /// What a condition may read.
-const VARIABLES: [&str; 5] = ["score", "context", "item", "thresholds", "labels"];
+const VARIABLES: [&str; 6] = ["score", "context", "list", "item", "thresholds", "labels"];
 /// Fields of `item`.
-const ITEM_FIELDS: [&str; 4] = ["kind", "length", "width", "height"];
+const ITEM_FIELDS: [&str; 7] =
+    ["kind", "length", "width", "height", "language", "language_supported", "suspected_frames"];
 /// Longest condition, in characters.
 const MAX_SOURCE: usize = 4096;
 /// Deepest `exists` inside `exists`: a condition's cost must stay small.
@@ -29,6 +31,8 @@ pub(crate) struct Constants {
     env: Arc<Env>,
     thresholds: BTreeMap<String, f64>,
     labels: BTreeMap<String, Vec<String>>,
+    /// Labels of the word lists, with their prefix.
+    lists: Vec<String>,
     values: [(&'static str, Value); 2],
 }
 
@@ -38,12 +42,16 @@ impl Constants {
         self.thresholds.get(name).copied()
     }
 
-    pub(crate) fn new(thresholds: BTreeMap<String, f64>, labels: BTreeMap<String, Vec<String>>) -> Self {
+    pub(crate) fn new(
+        thresholds: BTreeMap<String, f64>,
+        labels: BTreeMap<String, Vec<String>>,
+        lists: &[String],
+    ) -> Self {
         let values = [
             ("thresholds", Value::from(thresholds.clone().into_iter().collect::<HashMap<_, _>>())),
             ("labels", Value::from(labels.clone().into_iter().collect::<HashMap<_, _>>())),
         ];
-        Self { env: Arc::new(Env::stdlib()), thresholds, labels, values }
+        Self { env: Arc::new(Env::stdlib()), thresholds, labels, lists: lists.to_vec(), values }
     }
 
     /// The variables of one item.
@@ -55,7 +63,15 @@ impl Constants {
         context.add_variable_from_value("item", item);
         context.add_variable_from_value("score", numbers(&scores.alone));
         context.add_variable_from_value("context", numbers(&scores.context));
+        // A list always has an answer: no hit is 0.
+        let hits = self.list_names().zip(&self.lists);
+        let hits = hits.map(|(name, label)| (name.to_owned(), f64::from(scores.get(false, label).unwrap_or(0.0))));
+        context.add_variable_from_value("list", hits.collect::<HashMap<String, f64>>());
         context
+    }
+
+    fn list_names(&self) -> impl Iterator<Item = &str> {
+        self.lists.iter().map(|label| label.strip_prefix(PREFIX).unwrap_or(label))
     }
 }
 
@@ -285,6 +301,7 @@ impl<'a> Walk<'a> {
             "item" => ITEM_FIELDS.to_vec(),
             "thresholds" => self.constants.thresholds.keys().map(String::as_str).collect(),
             "labels" => self.constants.labels.keys().map(String::as_str).collect(),
+            "list" => self.constants.list_names().collect(),
             _ => {
                 self.reads.push(Read { context: variable == "context", label: field.to_owned() });
                 return Ok(());
@@ -294,6 +311,9 @@ impl<'a> Walk<'a> {
             let known =
                 if known.is_empty() { "it is empty".to_owned() } else { format!("there are {}", known.join(", ")) };
             return Err((id, format!("`{variable}` has no `{field}`: {known}")));
+        }
+        if variable == "list" {
+            self.reads.push(Read { context: false, label: format!("{PREFIX}{field}") });
         }
         if let Some(labels) = self.constants.labels.get(field).filter(|_| variable == "labels") {
             self.names.extend(labels.iter().cloned());
@@ -329,7 +349,12 @@ fn probe(node: &IdedExpr, reads: &[Read], constants: &Constants) -> Result<(), (
         };
         let scores = Scores { alone: of(false).collect(), context: of(true).collect() };
         let item = ITEM_FIELDS.iter().map(|field| {
-            let value = if *field == "kind" { Value::from("text") } else { Value::Int(10) };
+            let value = match *field {
+                "kind" => Value::from("text"),
+                "language" => Value::from("en"),
+                "language_supported" => Value::Bool(true),
+                _ => Value::Int(10),
+            };
             ((*field).to_owned(), value)
         });
         match Value::resolve(node, &constants.context(item.collect(), &scores)) {

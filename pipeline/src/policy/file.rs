@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{
-    Policy, PolicyError, Rule, RuleMode, Then,
+    Policy, PolicyError, Rule, RuleMode, Then, UnsupportedLanguages,
     expression::{Condition, Constants},
     locate::offset_in_raw,
 };
@@ -15,6 +15,7 @@ use crate::{
     action::ActionKind,
     hash::sha256_hex,
     item::ItemKind,
+    lists::{ListFile, WordLists},
     stream::ladder::{Ladder, MAX_REMEMBERED, Step},
 };
 
@@ -30,9 +31,13 @@ const MAX_LABELS: usize = 256;
 struct PolicyFile {
     name: Spanned<String>,
     #[serde(default)]
+    unsupported_languages: UnsupportedLanguages,
+    #[serde(default)]
     thresholds: BTreeMap<String, Spanned<f64>>,
     #[serde(default)]
     labels: BTreeMap<String, Spanned<Vec<String>>>,
+    #[serde(default, rename = "list")]
+    lists: Vec<Spanned<ListFile>>,
     #[serde(default, rename = "ladder")]
     ladders: Vec<LadderFile>,
     #[serde(default, rename = "rule")]
@@ -84,6 +89,21 @@ impl Source<'_> {
                 .error(name.span().start, format!("there is a {what} `{text}` already: give this one another name")));
         }
         Ok(text.to_owned())
+    }
+
+    fn lists(&self, lists: Vec<Spanned<ListFile>>) -> Result<WordLists, PolicyError> {
+        let mut seen = HashSet::new();
+        for list in &lists {
+            let problem = match seen.insert(list.get_ref().name.clone()) {
+                true => WordLists::compile(std::slice::from_ref(list.get_ref())).err(),
+                false => Some(format!("there is a list `{}` already: give this one another name", list.get_ref().name)),
+            };
+            if let Some(problem) = problem {
+                return Err(self.error(list.span().start, problem));
+            }
+        }
+        let lists: Vec<ListFile> = lists.into_iter().map(Spanned::into_inner).collect();
+        WordLists::compile(&lists).map_err(|problem| self.error(0, problem))
     }
 
     fn ladder(&self, ladder: LadderFile, seen: &mut HashSet<String>) -> Result<Ladder, PolicyError> {
@@ -188,7 +208,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Policy, PolicyError> {
     }
     let thresholds = raw.thresholds.into_iter().map(|(name, value)| (name, value.into_inner())).collect();
     let labels = raw.labels.into_iter().map(|(name, labels)| (name, labels.into_inner())).collect();
-    let constants = Constants::new(thresholds, labels);
+    let lists = source.lists(raw.lists)?;
+    let constants = Constants::new(thresholds, labels, lists.labels());
 
     let mut seen = HashSet::new();
     let ladders =
@@ -199,7 +220,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Policy, PolicyError> {
 
     let digest = sha256_hex(text.as_bytes());
     let version = format!("{name}@{}", &digest[..12]);
-    Ok(Policy { name, version, rules, ladders, constants })
+    Ok(Policy { name, version, unsupported_languages: raw.unsupported_languages, lists, rules, ladders, constants })
 }
 
 #[cfg(test)]
@@ -243,6 +264,7 @@ mod tests {
             ("name = \"x\"\nb = = 1\n".into(), 2, 5, "extra `=`"),
             ("name = \" \"".into(), 1, 8, "needs a name"),
             ("[thresholds]\ncut = 1\n".into(), 1, 1, "missing field `name`"),
+            ("name = \"x\"\nunsupported_languages = \"guess\"\n".into(), 2, 25, "unknown variant `guess`"),
             ("name = \"x\"\n[thresholds]\ncut = \"high\"\n".into(), 3, 7, "expected f64"),
             ("name = \"x\"\n[thresholds]\ncut = nan\n".into(), 3, 7, "must be a number"),
             ("name = \"x\"\n[labels]\nbad = []\n".into(), 3, 7, "1 to 256 labels"),
@@ -259,7 +281,7 @@ mod tests {
                 rule("when = \"scores.toxic > 0.5\"\naction = \"warn\""),
                 10,
                 9,
-                "unknown variable `scores`: a condition knows score, context, item, thresholds, labels",
+                "unknown variable `scores`: a condition knows score, context, list, item, thresholds, labels",
             ),
             (
                 rule("when = \"score.a > thresholds.cat\"\naction = \"warn\""),
@@ -273,6 +295,7 @@ mod tests {
                 15,
                 "`labels` has no `good`: there are bad",
             ),
+            (rule("when = \"list.own > 0.5\"\naction = \"warn\""), 10, 13, "`list` has no `own`: it is empty"),
             (rule("when = \"item.size > 3\"\naction = \"warn\""), 10, 13, "`item` has no `size`"),
             (rule("when = \"1 + 1\"\naction = \"warn\""), 10, 11, "must be true or false, but is int"),
             (rule("when = \"score.a\"\naction = \"warn\""), 10, 14, "must be true or false, but is float"),
@@ -319,6 +342,10 @@ mod tests {
         assert_eq!(error(&twice).message, "there is a rule `r` already: give this one another name");
         let deep = rule("when = \"[1].exists(a, [1].exists(b, [1].exists(c, true)))\"\naction = \"warn\"");
         assert!(error(&deep).message.contains("nested"));
+        let list = format!("{HEAD}[[list]]\nname = \"l\"\nlanguages = [\"xx\"]\n");
+        assert!(error(&list).message.contains("no built-in terms for `xx`"), "{}", error(&list));
+        let lists = format!("{HEAD}[[list]]\nname = \"l\"\n[[list]]\nname = \"l\"\n");
+        assert!(error(&lists).message.contains("there is a list `l` already"), "{}", error(&lists));
         let long = rule(&format!("when = \"{}\"\naction = \"warn\"", "true || ".repeat(600) + "true"));
         assert!(error(&long).message.contains("4096"));
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::{action::ActionKind, item::ItemKind, stream::ladder::Ladder};
+use crate::{action::ActionKind, item::ItemKind, lists::WordLists, stream::ladder::Ladder};
 
 /// The policy that is in force when nobody wrote another.
 pub const BUILTIN: &str = include_str!("../../policies/default.toml");
@@ -34,6 +34,17 @@ pub enum RuleMode {
     Live,
     /// It is evaluated and recorded, and never acts: a rule on trial.
     Shadow,
+}
+
+/// What models do with a text in a language that they have not learnt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnsupportedLanguages {
+    /// Nothing: there is no score, so no rule about scores fires.
+    #[default]
+    Skip,
+    /// They judge it all the same.
+    Judge,
 }
 
 /// What a rule that fires leads to.
@@ -67,6 +78,8 @@ pub struct Rule {
 pub struct Policy {
     name: String,
     version: String,
+    unsupported_languages: UnsupportedLanguages,
+    lists: WordLists,
     rules: Vec<Rule>,
     ladders: Vec<Ladder>,
     constants: expression::Constants,
@@ -98,6 +111,16 @@ impl Policy {
     /// `name@` and the first 12 hex digits of the file's SHA-256: every edit is another version.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// What models do with a text in a language that they have not learnt.
+    pub fn unsupported_languages(&self) -> UnsupportedLanguages {
+        self.unsupported_languages
+    }
+
+    /// The word lists.
+    pub fn lists(&self) -> &WordLists {
+        &self.lists
     }
 
     /// A number of the table `[thresholds]`.

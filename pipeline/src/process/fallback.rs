@@ -53,7 +53,9 @@ impl Pipeline {
         let verdict = unjudged(fallback, action, policy.version().to_owned());
         let watch = Stopwatch::start(self.clock.now() - envelope.received_at);
         let (reused, next_frame_ms) = (false, None);
-        let work = Work { envelope, content: &item.content, lane, mode, policy, watch, reused, next_frame_ms };
+        let any_language = false;
+        let work =
+            Work { envelope, content: &item.content, lane, mode, policy, watch, any_language, reused, next_frame_ms };
         let evaluation = evaluation(&verdict);
         let record = self.decide(&work, Vec::new(), verdict, &evaluation);
         debug_assert!(record.participant.is_none(), "what nobody saw changes nobody's standing");
@@ -75,6 +77,7 @@ fn unjudged(fallback: Fallback, action: ActionKind, policy: String) -> Verdict {
         spans: Vec::new(),
         policy,
         degraded: true,
+        language: None,
     }
 }
 

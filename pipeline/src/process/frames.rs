@@ -5,19 +5,18 @@ use std::{hash::BuildHasher, sync::PoisonError, time::Duration};
 use chrono::{DateTime, Utc};
 use models::Lane;
 
-use super::{Mode, ParticipantKey, Pipeline};
+use super::{Mode, ParticipantKey, Pipeline, pictures::Seen};
 use crate::{
     error::PipelineError,
     item::{Envelope, ItemKind},
     queue::fresh::Shed,
-    signal::Signal,
     stream::{call::ParticipantState, likeness::Likeness, sampling},
 };
 
 /// The last frame of a participant that models judged.
 pub(super) struct LastFrame {
     pub(super) likeness: Likeness,
-    pub(super) signals: Vec<Signal>,
+    pub(super) seen: Seen,
     pub(super) at: DateTime<Utc>,
 }
 
@@ -37,7 +36,7 @@ impl Pipeline {
 
     /// The scores of the participant's last judged frame, when this one shows the same and it was not long ago. Reusing does not
     /// make them younger, so that a picture that changes slowly is judged again in time.
-    pub(super) fn same(&self, key: &ParticipantKey, likeness: &Likeness) -> Option<Vec<Signal>> {
+    pub(super) fn same(&self, key: &ParticipantKey, likeness: &Likeness) -> Option<Seen> {
         let last = self.last_frames.get(key)?;
         let age = (self.clock.now() - last.at).to_std().unwrap_or(Duration::MAX);
         if age > Duration::from_secs(self.config.frame_reuse_seconds)
@@ -46,7 +45,7 @@ impl Pipeline {
             return None;
         }
         metrics::counter!("chaperone_frames_reused_total").increment(1);
-        Some(last.signals.clone())
+        Some(last.seen.clone())
     }
 
     /// Milliseconds until the participant's next frame should be sent.

@@ -93,6 +93,7 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         spans: vec![],
         policy: "p1".into(),
         degraded: false,
+        language: None,
     };
     let events = vec![event(envelope.tenant.as_str(), "item.judged", envelope.id)];
     let outcome = Outcome {

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::suspicion::Suspicion;
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId},
@@ -200,6 +201,9 @@ pub struct ParticipantState {
     /// How much there is to fear, 0..=1: the last frames' scores, fading (`sampling::risk`).
     #[serde(default)]
     pub risk: f32,
+    /// Suspected frames in a row.
+    #[serde(default)]
+    pub suspicion: Suspicion,
 }
 
 impl ParticipantState {

@@ -7,6 +7,7 @@
 //! | whether a frame shows the same as the last one that was judged | [`likeness`] |
 //! | how soon the next frame should be sent, by risk and budget | [`sampling`] |
 //! | violations in a sliding window and what they lead to | [`ladder`] |
+//! | how many frames in a row are suspected | [`suspicion`] |
 //! | the last messages of an author, judged together with the new one | [`context`] |
 
 pub mod call;
@@ -15,3 +16,4 @@ pub mod heard;
 pub mod ladder;
 pub mod likeness;
 pub mod sampling;
+pub mod suspicion;

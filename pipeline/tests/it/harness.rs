@@ -19,17 +19,23 @@ use pipeline::{
 pub(crate) const TENANT: &str = "acme";
 
 /// Labels as the real models spell them.
-const MODELS: [(&str, &str, &str); 4] = [
+const MODELS: [(&str, &str, &str); 5] = [
     (
         "toxicity",
         "classify-text",
-        r#"labels = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]"#,
+        "labels = [\"toxic\", \"severe_toxic\", \"obscene\", \"threat\", \"insult\", \"identity_hate\"]\nlanguages = [\"en\"]",
     ),
-    ("spam", "classify-text", r#"labels = ["spam"]"#),
+    ("spam", "classify-text", "labels = [\"spam\"]\nlanguages = [\"en\"]"),
     (
         "nsfw-mobilenet",
         "classify-image",
         "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\"]\nimage_size = 8",
+    ),
+    (
+        "nsfw-inception",
+        "classify-image",
+        // One label more than the first model has: red 8 is porn to that one, and neutral to this one.
+        "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\", \"Other\"]\nimage_size = 8",
     ),
     ("embed-minilm", "embed-text", "dimensions = 32\nmax_tokens = 256"),
 ];
@@ -159,6 +165,8 @@ pub(crate) fn picture_bytes(label: u8, score: f32) -> Vec<u8> {
 
 pub(crate) const NEUTRAL: u8 = 2;
 pub(crate) const PORN: u8 = 3;
+/// Porn to the first model, neutral to the second opinion.
+pub(crate) const DISPUTED: u8 = 8;
 
 pub(crate) fn picture(kind: ItemKind, bytes: Vec<u8>, at: DateTime<Utc>) -> Item {
     Item { envelope: envelope(kind, at), content: Content::Picture(bytes.into()) }

@@ -56,8 +56,10 @@ fn p2_f1_t1_t2_t3_the_builtin_policy_decides_as_its_examples_say() {
             length: 20,
             width: 0,
             height: 0,
+            language: None,
             signals: &signals,
             context: &context,
+            suspected_frames: 0,
             standing: Standing::Open,
         };
         let decision = evaluate(&policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH);

@@ -228,3 +228,30 @@ async fn p2_a_tenant_is_judged_by_its_own_policy_from_the_next_item_on() {
     assert!(outcome.verdict.policy.starts_with("lax@"));
     assert_eq!(PipelineError::from(pipeline::policy::Policy::parse("x", "=").unwrap_err()).kind(), Kind::Invalid);
 }
+
+#[tokio::test]
+async fn t6_a_disguised_word_is_judged_in_plain_and_masked_as_written() {
+    let service = Harness::new().await;
+    service.set_policy(
+        "name = \"lists\"\n[[list]]\nname = \"own\"\nterms = [\"moron\", \"zorbix\"]\nallow = [\"zorbix tea\"]\n\
+         [[rule]]\nname = \"listed\"\nkinds = [\"text\"]\nwhen = \"list.own > 0.5\"\naction = \"review\"\nreason = \"R.\"\n\
+         mask = [\"list.own\"]\n",
+    );
+    for (words, sanitized) in [
+        ("😀 you m0r0n there", Some("😀 you ***** there")),
+        ("you m.o.r.o.n there", Some("you ********* there")),
+        ("ZORBIX!", Some("******!")),
+        ("a cup of zorbix tea", None),
+        ("nothing at all", None),
+    ] {
+        let outcome = service.record(&text(words, service.at(0))).await.unwrap().outcome;
+        assert_eq!(outcome.verdict.sanitized_text.as_deref(), sanitized, "{words}");
+        assert_eq!(outcome.verdict.flagged, sanitized.is_some(), "{words}");
+        let listed = outcome.signals.iter().any(|signal| signal.model == "word-list" && signal.label == "list.own");
+        assert_eq!(listed, sanitized.is_some(), "{words}");
+        if words.starts_with('😀') {
+            let span = &outcome.verdict.spans[0];
+            assert_eq!((span.start, span.end, span.start_utf16, span.end_utf16), (6, 11, 7, 12));
+        }
+    }
+}

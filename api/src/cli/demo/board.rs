@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pipeline::opinion::{FIRST_PREFIX, SECOND_PREFIX};
+
 use super::play::{CONTEXT, Row};
 use crate::cli::{
     latency::milliseconds,
@@ -13,7 +15,7 @@ const KIND: usize = 5;
 const WHO: usize = 9;
 const SCORES: usize = 32;
 const VERDICT: usize = 7;
-const ACTION: usize = 11;
+const ACTION: usize = 12;
 const LATENCY: usize = 8;
 const GAPS: usize = 2 * 7;
 
@@ -50,7 +52,11 @@ impl Board {
     /// `after`: since the story began. `mark`: what refers to the footnote.
     pub(super) fn row(&self, row: &Row, after: Duration) -> String {
         let time = format!("{:.1} s", after.as_secs_f64());
-        let mark = if row.misjudged { "*" } else { "" };
+        let mark = match (row.misjudged, row.forbidden) {
+            (true, _) => "*",
+            (_, true) => "**",
+            _ => "",
+        };
         let scores = top_scores(row);
         let verdict = if row.judged.flagged { "flagged" } else { "fine" };
         let action = format!("{}{mark}", row.judged.action);
@@ -62,13 +68,26 @@ impl Board {
 
     /// Said openly, below the table.
     pub(super) fn footnote(&self) -> String {
-        self.paint.dim("* harmless photo, misjudged by the small model: why a second opinion comes next")
+        let notes = [
+            "*  harmless photo: the small model alone suspects nudity (`first.porn`), the second opinion clears it",
+            "** harmless too, but a cartoon, which this demo's own rule forbids in calls",
+        ];
+        notes.map(|note| self.paint.dim(note)).join("\n")
     }
 }
 
 /// The two highest. Scores together with earlier messages only count, and so only show, where they led to something.
 fn top_scores(row: &Row) -> String {
-    let shown = row.judged.scores.iter().filter(|(label, _)| row.judged.flagged || !label.starts_with(CONTEXT));
+    // What the first model suspected, and what the second one left of it.
+    let first = row.judged.scores.iter().find(|(label, _)| label.starts_with(FIRST_PREFIX) && row.misjudged);
+    if let Some((label, score)) = first {
+        let left = row.judged.scores.iter().find(|(other, _)| label.strip_prefix(FIRST_PREFIX) == Some(other.as_str()));
+        let left = left.map_or_else(String::new, |(label, score)| format!(", {label} {score:.2}"));
+        return format!("{label} {score:.2}{left}");
+    }
+    let own = |label: &str| !label.starts_with(FIRST_PREFIX) && !label.starts_with(SECOND_PREFIX);
+    let shown = row.judged.scores.iter().filter(|(label, _)| own(label));
+    let shown = shown.filter(|(label, _)| row.judged.flagged || !label.starts_with(CONTEXT));
     let words: Vec<String> = shown.take(2).map(|(label, score)| format!("{label} {score:.2}")).collect();
     words.join(", ")
 }
@@ -93,6 +112,7 @@ mod tests {
                 item: "Good\nmorning".into(),
                 judged: judged("allow", false, "toxic", 0.012),
                 misjudged: false,
+                forbidden: false,
             },
             Row {
                 kind: "text",
@@ -100,13 +120,26 @@ mod tests {
                 item: "a much longer text than the column has room for".into(),
                 judged: judged("remove", true, "severe_toxic", 0.987),
                 misjudged: false,
+                forbidden: false,
             },
             Row {
                 kind: "frame",
                 who: "olaf".into(),
                 item: "melons.jpg".into(),
-                judged: judged("warn", true, "porn", 0.92),
+                judged: Judged {
+                    scores: vec![("first.porn".into(), 0.92), ("second.neutral".into(), 0.99), ("porn".into(), 0.01)],
+                    ..judged("allow", false, "", 0.0)
+                },
                 misjudged: true,
+                forbidden: false,
+            },
+            Row {
+                kind: "frame",
+                who: "olaf".into(),
+                item: "dinosaur-cartoon.jpg".into(),
+                judged: judged("warn", true, "drawing", 0.98),
+                misjudged: false,
+                forbidden: true,
             },
         ];
         let board = Board::new(Paint::plain(), 120);

@@ -13,11 +13,17 @@ macro_rules! photos {
     };
 }
 
-const PHOTOS: [(&str, &[u8]); 8] = photos![
+/// The rule that the demo adds to the default policy.
+pub(super) const HOUSE_RULE: &str = include_str!("../../../../datasets/demo/house_rule.toml");
+
+const PHOTOS: [(&str, &[u8]); 11] = photos![
     "balloon.jpg",
     "bananas.jpg",
+    "bananas-cartoon.jpg",
     "blueberries.jpg",
+    "blueberries-cartoon.jpg",
     "dinosaur.jpg",
+    "dinosaur-cartoon.jpg",
     "grapefruit.jpg",
     "larches.jpg",
     "melons.jpg",
@@ -59,9 +65,12 @@ pub(super) struct FrameScript {
     pub(super) at_ms: u64,
     pub(super) actor: String,
     pub(super) file: String,
-    /// Harmless, but known to score above the threshold.
+    /// Harmless, but known to be suspected by the small model.
     #[serde(default)]
     pub(super) misjudged: bool,
+    /// Against the demo's own rule.
+    #[serde(default)]
+    pub(super) forbidden: bool,
 }
 
 impl FrameScript {
@@ -129,10 +138,17 @@ mod tests {
     #[test]
     fn the_call_tells_the_story_of_the_ladder() {
         let bundle = Bundle::load().unwrap();
-        let misjudged: Vec<&FrameScript> = bundle.call.frames.iter().filter(|frame| frame.misjudged).collect();
-        assert_eq!(misjudged.len(), 3);
-        let actors: BTreeSet<&str> = misjudged.iter().map(|frame| frame.actor.as_str()).collect();
+        assert_eq!(bundle.call.frames.iter().filter(|frame| frame.misjudged).count(), 3);
+        let forbidden: Vec<&FrameScript> = bundle.call.frames.iter().filter(|frame| frame.forbidden).collect();
+        assert_eq!(forbidden.len(), 3);
+        let actors: BTreeSet<&str> = forbidden.iter().map(|frame| frame.actor.as_str()).collect();
         assert_eq!(actors.len(), 1, "one camera climbs the ladder");
-        assert!(misjudged[2].at_ms - misjudged[0].at_ms < 30_000, "inside the window of 30 s");
+        assert!(forbidden[2].at_ms - forbidden[0].at_ms < 30_000, "inside the window of 30 s");
+    }
+
+    #[test]
+    fn the_house_rule_fits_the_default_policy() {
+        let text = format!("{}{HOUSE_RULE}", pipeline::policy::BUILTIN);
+        pipeline::policy::Policy::parse("demo.toml", &text).unwrap();
     }
 }

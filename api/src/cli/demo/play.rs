@@ -34,8 +34,10 @@ pub(super) struct Row {
     pub(super) who: String,
     pub(super) item: String,
     pub(super) judged: Judged,
-    /// A harmless photo that is known to be misjudged.
+    /// A harmless photo that the small model is known to suspect.
     pub(super) misjudged: bool,
+    /// A harmless picture against the demo's own rule.
+    pub(super) forbidden: bool,
 }
 
 impl Row {
@@ -112,7 +114,10 @@ async fn perform(client: &Client, ledger: &Ledger, cue: Cue) -> Result<(Row, boo
         Cue::Text(line) => {
             client.text(id, &line).await?;
             let judged = waiting.verdict().await?;
-            Ok((Row { kind: "text", who: line.actor, item: line.text, judged, misjudged: false }, false))
+            Ok((
+                Row { kind: "text", who: line.actor, item: line.text, judged, misjudged: false, forbidden: false },
+                false,
+            ))
         }
         Cue::Frame(frame) => {
             client.frame(CALL, &frame.actor, id, &frame.file, frame.photo()).await?;
@@ -122,7 +127,14 @@ async fn perform(client: &Client, ledger: &Ledger, cue: Cue) -> Result<(Row, boo
                 client.leave_call(CALL, &frame.actor).await?;
             }
             Ok((
-                Row { kind: "frame", who: frame.actor, item: frame.file, judged, misjudged: frame.misjudged },
+                Row {
+                    kind: "frame",
+                    who: frame.actor,
+                    item: frame.file,
+                    judged,
+                    misjudged: frame.misjudged,
+                    forbidden: frame.forbidden,
+                },
                 disconnected,
             ))
         }

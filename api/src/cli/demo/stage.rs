@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use super::client::Client;
+use super::{bundle::HOUSE_RULE, client::Client};
 use crate::{config::Config, role::Role, serve, services::Services};
 
 /// A running service with a client for it.
@@ -29,7 +29,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Starts the service: the user's models, limits and policy, but no keys, no webhooks, and state that vanishes afterwards.
+    /// Starts the service: the user's models, limits and policy (of the default one a copy with the demo's rule), but no keys, no webhooks, and state that vanishes afterwards.
     pub(super) async fn start(mut config: Config, port: Option<u16>, log: &Path) -> Result<Self> {
         write_logs_to(log, &config.log.filter)?;
         let state = tempfile::Builder::new()
@@ -44,6 +44,12 @@ impl Stage {
         config.queue.url = "memory:".into();
         config.store.url = format!("sqlite:{}", state.path().join("chaperone.db").display());
         config.index.url = format!("edge:{}", state.path().join("index").display());
+        if config.pipeline.policy.is_none() {
+            let policy = state.path().join("policy.toml");
+            std::fs::write(&policy, format!("{}{HOUSE_RULE}", pipeline::policy::BUILTIN))
+                .context("writing the demo's policy")?;
+            config.pipeline.policy = Some(policy);
+        }
         let services = Services::connect(config, Clock::system(), Role::Serve).await?;
 
         let stop = CancellationToken::new();

@@ -161,6 +161,7 @@ mod tests {
             item: "b".into(),
             judged: Judged { action: "warn".into(), flagged, scores: Vec::new(), latency_ms: 2.0 },
             misjudged: false,
+            forbidden: false,
         };
         let mut rows: Vec<Row> = (0..20).map(|number| row("text", number < 6)).collect();
         rows[5].judged.scores = vec![("context.threat".into(), 0.93), ("toxic".into(), 0.33)];

@@ -107,7 +107,7 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         What::Sts => similarity(&args, &config).await?,
         What::NsfwPhotos => {
             let limits = Limits { bytes: pipeline.max_picture_bytes, pixels: pipeline.max_pixels };
-            photos::measure(&args, &config, limits).await?
+            photos::measure(&args, &config, &pipeline.second_opinion, limits).await?
         }
     };
     write!(std::io::stdout(), "{text}")?;

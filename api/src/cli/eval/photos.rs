@@ -1,4 +1,4 @@
-//! False alarms of the frame model on harmless photos.
+//! False alarms on harmless photos: of the small picture model alone, and with the second opinion.
 
 use std::{
     fmt::Write as _,
@@ -9,11 +9,15 @@ use std::{
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, stream};
-use models::{EngineConfig, Input, Lane};
-use pipeline::decode::{Limits, decode_on_pool};
+use models::{Engine, EngineConfig, Input, Lane, Repository};
+use pipeline::{
+    decode::{Limits, decode_on_pool},
+    opinion::SecondOpinionConfig,
+    signal::{Signal, signals},
+};
 use serde::Serialize;
 
-use super::{Args, IN_FLIGHT, collect, evenly, start};
+use super::{Args, IN_FLIGHT, collect, evenly};
 use crate::cli::table::{Paint, rows};
 
 const MODEL: &str = "nsfw-mobilenet";
@@ -39,17 +43,34 @@ struct PhotosReport {
     /// Photos that would be violations.
     false_alarms: Vec<String>,
     seconds: f64,
+    second_opinion: Option<Opinion>,
+}
+
+/// What the second opinion leaves.
+#[derive(Debug, Serialize)]
+struct Opinion {
+    model: String,
+    /// Photos that it was asked about.
+    asked: usize,
+    false_alarms: Vec<String>,
+    /// The highest combined score of a suspicious label.
+    highest: f32,
+    seconds: f64,
 }
 
 pub(super) async fn measure(
     args: &Args,
     config: &EngineConfig,
+    opinion: &SecondOpinionConfig,
     limits: Limits,
 ) -> anyhow::Result<(String, serde_json::Value)> {
     let folder = args.data.clone().unwrap_or_else(|| args.datasets.join("photos"));
     let files = evenly(pictures(&folder)?, args.limit);
     let cut = args.cut.unwrap_or(0.75);
-    let engine = start(config, MODEL).await?;
+    let mut load = vec![MODEL.to_owned()];
+    load.extend(Some(opinion.model.clone()).filter(|model| !model.is_empty()));
+    let engine =
+        Engine::start(&EngineConfig { load, ..config.clone() }, &Repository::open(&config.repository)?).await?;
     let started = Instant::now();
     let shared = &engine;
     let judged = stream::iter(&files).map(|file| async move {
@@ -62,6 +83,10 @@ pub(super) async fn measure(
     // Decoded pictures are large: fewer in progress than texts.
     let scores = collect(files.len(), judged.buffered(IN_FLIGHT / 8)).await?;
     let seconds = started.elapsed().as_secs_f64();
+    let second_opinion = match opinion.model.is_empty() {
+        true => None,
+        false => Some(ask(&engine, opinion, cut, limits, &files, &scores).await?),
+    };
     engine.shutdown().await;
 
     let first = scores.first().context("no photos to measure")?;
@@ -79,14 +104,48 @@ pub(super) async fn measure(
     let alarmed = |scores: &models::Scores| {
         scores.scores.iter().any(|score| score.score > cut && VIOLATIONS.contains(&&*score.label))
     };
-    let false_alarms = files
-        .iter()
-        .zip(&scores)
-        .filter(|(_, scores)| alarmed(scores))
-        .map(|(file, _)| file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()))
-        .collect();
-    let report = PhotosReport { model: MODEL, folder, photos: files.len(), cut, classes, false_alarms, seconds };
+    let false_alarms = files.iter().zip(&scores).filter(|(_, scores)| alarmed(scores)).map(|(file, _)| name(file));
+    let false_alarms = false_alarms.collect();
+    let photos = files.len();
+    let report = PhotosReport { model: MODEL, folder, photos, cut, classes, false_alarms, seconds, second_opinion };
     Ok((report.to_text(), serde_json::to_value(&report)?))
+}
+
+/// Asks about what the first model suspects, one photo after the other.
+async fn ask(
+    engine: &Engine,
+    opinion: &SecondOpinionConfig,
+    cut: f32,
+    limits: Limits,
+    files: &[PathBuf],
+    scores: &[models::Scores],
+) -> anyhow::Result<Opinion> {
+    let started = Instant::now();
+    let (mut asked, mut false_alarms, mut highest) = (0, Vec::new(), 0.0_f32);
+    for (file, scores) in files.iter().zip(scores) {
+        let first: Vec<Signal> = signals(scores).collect();
+        if !opinion.suspects(&first) {
+            continue;
+        }
+        asked += 1;
+        let bytes = tokio::fs::read(file).await.with_context(|| format!("reading {}", file.display()))?;
+        let pixels = decode_on_pool(bytes.into(), limits).await?;
+        let second = engine.classify(&opinion.model, Input::Image(Arc::new(pixels)), Lane::Bulk).await?;
+        let second: Vec<Signal> = signals(&second).collect();
+        let combined = opinion.combined(first, &second);
+        let suspicious = combined.iter().filter(|signal| opinion.labels.contains(&signal.label));
+        let worst = suspicious.map(|signal| signal.score).fold(0.0, f32::max);
+        highest = highest.max(worst);
+        if worst > cut {
+            false_alarms.push(name(file));
+        }
+    }
+    let (model, seconds) = (opinion.model.clone(), started.elapsed().as_secs_f64());
+    Ok(Opinion { model, asked, false_alarms, highest, seconds })
+}
+
+fn name(file: &Path) -> String {
+    file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
 impl PhotosReport {
@@ -110,6 +169,18 @@ impl PhotosReport {
         );
         for name in &self.false_alarms {
             let _ = writeln!(text, "  {name}");
+        }
+        if let Some(opinion) = &self.second_opinion {
+            let Opinion { model, asked, false_alarms, highest, seconds } = opinion;
+            let _ = writeln!(
+                text,
+                "\nwith the second opinion of {model}: {} of {} (highest {highest:.2}); asked about {asked}, {seconds:.1} s",
+                false_alarms.len(),
+                self.photos
+            );
+            for name in false_alarms {
+                let _ = writeln!(text, "  {name}");
+            }
         }
         text
     }

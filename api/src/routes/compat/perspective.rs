@@ -348,7 +348,7 @@ async fn score(app: &Arc<App>, tenant: &TenantId, text: &str) -> Result<Scores, 
         received_at: now,
     };
     let item = Item { envelope, content: Content::Text(text.to_owned()) };
-    let processed = app.services.pipeline.process(&item, Lane::Interactive, Mode::DryRun).await?;
+    let processed = app.services.pipeline.process_in_any_language(&item, Lane::Interactive, Mode::DryRun).await?;
     let mut scores = Scores::new();
     for signal in processed.outcome.signals {
         let score = scores.entry(signal.label).or_insert(signal.score);

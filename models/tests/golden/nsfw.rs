@@ -1,4 +1,4 @@
-//! nsfwjs MobileNetV2 against nsfwjs itself.
+//! The two nsfwjs models against nsfwjs itself.
 
 use std::{io::Cursor, sync::Arc};
 
@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::{crate_path, engine, golden};
 
-const MODEL: &str = "nsfw-mobilenet";
+const SMALL: &str = "nsfw-mobilenet";
+const LARGE: &str = "nsfw-inception";
 
 #[derive(Deserialize)]
 struct Golden {
@@ -32,14 +33,14 @@ fn decode(path: &str, format: ImageFormat) -> Pixels {
 }
 
 /// Largest difference of a probability, over all photos.
-async fn worst_difference(pick: fn(&Item) -> (Pixels, &[f32])) -> (f32, String) {
-    let golden: Golden = golden("nsfw-mobilenet.json");
+async fn worst_difference(model: &str, pick: fn(&Item) -> (Pixels, &[f32])) -> (f32, String) {
+    let golden: Golden = golden(&format!("{model}.json"));
     assert!(golden.items.len() >= 20);
-    let engine = engine(MODEL).await;
+    let engine = engine(model).await;
     let mut worst = (0.0, String::new());
     for item in &golden.items {
         let (pixels, expected) = pick(item);
-        let scores = classify(&engine, pixels).await;
+        let scores = classify(&engine, model, pixels).await;
         let labels: Vec<&str> = scores.iter().map(|(label, _)| label.as_str()).collect();
         assert_eq!(labels, golden.labels);
         for ((label, score), expected) in scores.iter().zip(expected) {
@@ -51,28 +52,44 @@ async fn worst_difference(pick: fn(&Item) -> (Pixels, &[f32])) -> (f32, String) 
     worst
 }
 
-async fn classify(engine: &Engine, pixels: Pixels) -> Vec<(String, f32)> {
-    let scores = engine.classify(MODEL, Input::Image(Arc::new(pixels)), Lane::Live).await.unwrap();
+async fn classify(engine: &Engine, model: &str, pixels: Pixels) -> Vec<(String, f32)> {
+    let scores = engine.classify(model, Input::Image(Arc::new(pixels)), Lane::Live).await.unwrap();
     scores.scores.iter().map(|score| (score.label.to_string(), score.score)).collect()
+}
+
+fn from_pixels(item: &Item) -> (Pixels, &[f32]) {
+    (decode(&format!("tests/golden/pixels/{}.png", item.photo), ImageFormat::Png), &item.pixels)
+}
+
+fn from_jpeg(item: &Item) -> (Pixels, &[f32]) {
+    (decode(&format!("../datasets/photos/{}.jpg", item.photo), ImageFormat::Jpeg), &item.jpeg)
 }
 
 #[tokio::test]
 async fn f1_class_probabilities_agree_with_nsfwjs_on_the_same_pixels() {
-    let (worst, what) = worst_difference(|item| {
-        (decode(&format!("tests/golden/pixels/{}.png", item.photo), ImageFormat::Png), &item.pixels)
-    })
-    .await;
+    let (worst, what) = worst_difference(SMALL, from_pixels).await;
     assert!(worst < 1e-3, "{worst}: {what}");
     println!("worst difference on the same pixels: {worst:.2e} ({what})");
 }
 
 #[tokio::test]
 async fn f1_class_probabilities_agree_with_nsfwjs_from_jpeg_bytes() {
-    let (worst, what) = worst_difference(|item| {
-        (decode(&format!("../datasets/photos/{}.jpg", item.photo), ImageFormat::Jpeg), &item.jpeg)
-    })
-    .await;
+    let (worst, what) = worst_difference(SMALL, from_jpeg).await;
     assert!(worst < 0.02, "{worst}: {what}");
+    println!("worst difference from JPEG bytes: {worst:.2e} ({what})");
+}
+
+#[tokio::test]
+async fn f1_the_second_opinion_agrees_with_nsfwjs_on_the_same_pixels() {
+    let (worst, what) = worst_difference(LARGE, from_pixels).await;
+    assert!(worst < 1e-3, "{worst}: {what}");
+    println!("worst difference on the same pixels: {worst:.2e} ({what})");
+}
+
+#[tokio::test]
+async fn f1_the_second_opinion_agrees_with_nsfwjs_from_jpeg_bytes() {
+    let (worst, what) = worst_difference(LARGE, from_jpeg).await;
+    assert!(worst < 0.05, "{worst}: {what}");
     println!("worst difference from JPEG bytes: {worst:.2e} ({what})");
 }
 
@@ -80,13 +97,13 @@ async fn f1_class_probabilities_agree_with_nsfwjs_from_jpeg_bytes() {
 #[tokio::test]
 async fn f1_frames_in_one_batch_keep_their_own_scores() {
     let golden: Golden = golden("nsfw-mobilenet.json");
-    let engine = engine(MODEL).await;
+    let engine = engine(SMALL).await;
     let mut tasks = Vec::new();
     for item in golden.items {
         let engine = engine.clone();
         tasks.push(tokio::spawn(async move {
             let pixels = decode(&format!("tests/golden/pixels/{}.png", item.photo), ImageFormat::Png);
-            (classify(&engine, pixels).await, item)
+            (classify(&engine, SMALL, pixels).await, item)
         }));
     }
     for task in tasks {

@@ -1,19 +1,24 @@
-// Makes nsfw-mobilenet.json: class probabilities by nsfwjs itself.
+// Makes nsfw-mobilenet.json and nsfw-inception.json: class probabilities by nsfwjs itself.
 //
-//     npm install nsfwjs@4.3.0 @tensorflow/tfjs@4.22.0 buffer@6.0.3 pngjs@7.0.0
-//     node make_nsfw_mobilenet.mjs pixels full > nsfw-mobilenet.json
+//     npm install nsfwjs@4.3.0 @tensorflow/tfjs@4.22.0 @tensorflow/tfjs-backend-wasm@4.22.0 buffer@6.0.3 pngjs@7.0.0
+//     node make_nsfw.mjs cpu MobileNetV2 pixels full > nsfw-mobilenet.json
+//     node make_nsfw.mjs wasm InceptionV3 pixels full > nsfw-inception.json
 //
-// The folders come from make_nsfw_pixels.py. TensorFlow.js computes in plain JavaScript (backend `cpu`).
+// The folders come from make_nsfw_pixels.py. First argument: TensorFlow.js' backend; plain JavaScript (`cpu`) takes minutes for a picture of
+// the large model.
 
 import fs from "node:fs";
 
 import * as tf from "@tensorflow/tfjs";
+import "@tensorflow/tfjs-backend-wasm";
 import { PNG } from "pngjs";
 
 console.info = console.warn = () => {};
 const nsfwjs = await import("nsfwjs");
-await tf.setBackend("cpu");
-const model = await nsfwjs.load("MobileNetV2");
+const [backend, name, small, full] = process.argv.slice(2);
+await tf.setBackend(backend);
+await tf.ready();
+const model = await nsfwjs.load(name, name === "InceptionV3" ? { size: 299 } : undefined);
 
 async function probabilities(path) {
   const { width, height, data } = PNG.sync.read(fs.readFileSync(path));
@@ -22,7 +27,6 @@ async function probabilities(path) {
   return Array.from(await model.infer(tf.tensor3d(rgb, [height, width, 3], "int32")).data());
 }
 
-const [small, full] = process.argv.slice(2);
 const lines = [];
 for (const file of fs.readdirSync(small).sort()) {
   const photo = file.replace(/\.png$/, "");
@@ -32,3 +36,4 @@ for (const file of fs.readdirSync(small).sort()) {
 process.stdout.write(
   `{"labels": ["drawing", "hentai", "neutral", "porn", "sexy"], "items": [\n${lines.join(",\n")}\n]}\n`,
 );
+process.exit(0);

@@ -1,0 +1,54 @@
+//! What picture models see, and what a larger one says to it.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use models::{Input, Pixels};
+
+use super::{Pipeline, Work};
+use crate::{error::PipelineError, fallback::is_model_failure, item::ItemKind, judge::Judged, signal, signal::Signal};
+
+/// What is known about a picture alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Seen {
+    pub(super) signals: Vec<Signal>,
+    /// Something in it is suspicious, after the second opinion if there was one.
+    pub(super) suspected: bool,
+    /// The second opinion that this needed could not be had: only frames before it can make it count.
+    pub(super) unconfirmed: bool,
+}
+
+impl Pipeline {
+    /// All picture models on one picture, then the second opinion on what they suspect. A frame goes on without it when it cannot be had; an
+    /// upload, which can wait, is the model's failure.
+    pub(super) async fn judge_picture(&self, pixels: Arc<Pixels>, work: &Work<'_>) -> Result<Seen, PipelineError> {
+        let answers = self
+            .config
+            .picture_models
+            .iter()
+            .map(|model| self.engine.classify(model, Input::Image(Arc::clone(&pixels)), work.lane));
+        let first = Judged::from(try_join_all(answers).await?).signals;
+        let opinion = &self.config.second_opinion;
+        if opinion.model.is_empty() || !opinion.suspects(&first) {
+            return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
+        }
+        match self.engine.classify(&opinion.model, Input::Image(pixels), work.lane).await.map_err(PipelineError::from) {
+            Ok(second) => {
+                let second: Vec<Signal> = signal::signals(&second).collect();
+                let signals = opinion.combined(first, &second);
+                let suspected = opinion.suspects(&signals);
+                count(if suspected { "agreed" } else { "cleared" });
+                Ok(Seen { signals, suspected, unconfirmed: false })
+            }
+            Err(error) if work.envelope.kind == ItemKind::Frame && is_model_failure(&error) => {
+                count("none");
+                Ok(Seen { signals: first, suspected: true, unconfirmed: true })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn count(answer: &'static str) {
+    metrics::counter!("chaperone_second_opinions_total", "answer" => answer).increment(1);
+}

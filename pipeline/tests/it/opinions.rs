@@ -1,0 +1,81 @@
+//! The second opinion about pictures.
+
+use pipeline::{
+    action::ActionKind,
+    config::PipelineConfig,
+    item::ItemKind,
+    opinion::{Combine, SecondOpinionConfig},
+    verdict::Outcome,
+};
+
+use crate::harness::{DISPUTED, Harness, NEUTRAL, PORN, frame, picture, picture_bytes};
+
+fn score(outcome: &Outcome, label: &str) -> Option<f32> {
+    outcome.signals.iter().find(|signal| signal.label == label).map(|signal| signal.score)
+}
+
+fn asked(outcome: &Outcome) -> bool {
+    outcome.signals.iter().any(|signal| signal.label.starts_with("second."))
+}
+
+async fn with(second_opinion: SecondOpinionConfig) -> Harness {
+    Harness::with(PipelineConfig { frame_reuse_bits: 0, second_opinion, ..PipelineConfig::default() }).await
+}
+
+#[tokio::test]
+async fn f1_a_violation_needs_the_second_opinion() {
+    let service = Harness::new().await;
+    let disputed = service.record(&frame(DISPUTED, 0.9, service.at(0))).await.unwrap().outcome;
+    assert_eq!((disputed.verdict.action, disputed.verdict.flagged), (ActionKind::Allow, false), "{disputed:?}");
+    assert!(score(&disputed, "porn").unwrap() < 0.2 && score(&disputed, "first.porn").unwrap() > 0.89);
+    let agreed = service.record(&frame(PORN, 0.9, service.at(1))).await.unwrap().outcome;
+    assert_eq!(agreed.verdict.action, ActionKind::Warn);
+    assert_eq!(agreed.verdict.reasons[0].label, "porn");
+}
+
+#[tokio::test]
+async fn f1_only_what_is_suspected_is_asked_about() {
+    let service = Harness::new().await;
+    for (label, score, expected) in [(NEUTRAL, 0.98, false), (PORN, 0.4, false), (PORN, 0.6, true), (0, 0.99, false)] {
+        let outcome = service.record(&frame(label, score, service.at(0))).await.unwrap().outcome;
+        assert_eq!(asked(&outcome), expected, "{label} {score}");
+    }
+}
+
+#[tokio::test]
+async fn m1_uploads_have_a_second_opinion_too() {
+    let service = Harness::new().await;
+    for (label, action) in [(DISPUTED, ActionKind::Allow), (PORN, ActionKind::Remove)] {
+        let upload = picture(ItemKind::Image, picture_bytes(label, 0.9), service.at(0));
+        assert_eq!(service.record(&upload).await.unwrap().outcome.verdict.action, action);
+    }
+}
+
+#[tokio::test]
+async fn f1_the_configuration_chooses_how_opinions_are_combined() {
+    let disputed = |service: &Harness| frame(DISPUTED, 0.99, service.at(0));
+    let first_alone = with(SecondOpinionConfig { model: String::new(), ..SecondOpinionConfig::default() }).await;
+    let outcome = first_alone.record(&disputed(&first_alone)).await.unwrap().outcome;
+    assert_eq!((outcome.verdict.action, asked(&outcome)), (ActionKind::Warn, false));
+    let mean = with(SecondOpinionConfig { combine: Combine::Mean, ..SecondOpinionConfig::default() }).await;
+    let outcome = mean.record(&disputed(&mean)).await.unwrap().outcome;
+    let porn = score(&outcome, "porn").unwrap();
+    assert!((0.45..0.55).contains(&porn), "{porn}");
+}
+
+#[tokio::test]
+async fn f2_a_policy_can_wait_for_frames_in_a_row() {
+    let service = Harness::new().await;
+    service.set_policy(
+        "name = \"patient\"\n[[rule]]\nname = \"r\"\nkinds = [\"frame\"]\naction = \"blur\"\nreason = \"R.\"\n\
+         when = \"score.porn > 0.75 && item.suspected_frames >= 2\"\n",
+    );
+    let act = async |label, second| {
+        service.record(&frame(label, 0.9, service.at(second))).await.unwrap().outcome.verdict.action
+    };
+    assert_eq!(act(PORN, 0).await, ActionKind::Allow);
+    assert_eq!(act(PORN, 1).await, ActionKind::Blur);
+    assert_eq!(act(NEUTRAL, 2).await, ActionKind::Allow);
+    assert_eq!(act(PORN, 3).await, ActionKind::Allow, "the clean frame broke the row");
+    assert_eq!(act(PORN, 60).await, ActionKind::Allow, "too long after the last one");
+}
