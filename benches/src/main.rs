@@ -32,6 +32,9 @@ struct Arguments {
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
+    /// Milliseconds that judging a picture takes in the scenario chaos-slow.
+    #[arg(long, default_value_t = 250)]
+    picture_ms: u8,
     /// Repository root.
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -65,6 +68,8 @@ enum Scenario {
     Throughput,
     /// Workers killed, servers restarted: what is lost? Only when named.
     Chaos,
+    /// Workers killed while they are busy with slow pictures: who is taken for guilty? Only when named.
+    ChaosSlow,
 }
 
 #[tokio::main]
@@ -94,6 +99,13 @@ async fn main() -> anyhow::Result<()> {
     let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
     let all = arguments.scenarios.is_empty();
     let wanted = |scenario| all || arguments.scenarios.contains(&scenario);
+    let plan = |slow: bool| scenario::chaos::Plan {
+        items: arguments.items,
+        kill_every: Duration::from_secs(arguments.kill_every),
+        picture_ms: if slow { arguments.picture_ms } else { 0 },
+        restart_servers: !slow,
+        name: if slow { "chaos-slow" } else { "chaos" },
+    };
     let finish = |report: &Report| {
         report.print();
         report.write(&results)
@@ -117,9 +129,10 @@ async fn main() -> anyhow::Result<()> {
         finish(&scenario::throughput::run(&setting).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Chaos) {
-        let plan =
-            scenario::chaos::Plan { items: arguments.items, kill_every: Duration::from_secs(arguments.kill_every) };
-        finish(&scenario::chaos::run(&setting, plan).await?)?;
+        finish(&scenario::chaos::run(&setting, plan(false)).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::ChaosSlow) {
+        finish(&scenario::chaos::run(&setting, plan(true)).await?)?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@
 use std::{
     hash::RandomState,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
@@ -27,6 +27,7 @@ mod frames;
 pub mod notices;
 mod profiles;
 mod reports;
+pub mod stage;
 
 use crate::{
     clock::{Clock, clamp_occurred},
@@ -183,8 +184,13 @@ impl Pipeline {
     /// Judges one item: dispatches on its kind to `process_text` or `process_picture`. A call frame of the live lane that has
     /// become too old is [`PipelineError::Stale`].
     pub async fn process(&self, item: &Item, lane: Lane, mode: Mode) -> Result<Processed, PipelineError> {
-        if mode == Mode::Record && self.store.is_judged(item.envelope.id).await? {
-            return self.recorded(&item.envelope).await;
+        if mode == Mode::Record {
+            let asked = Instant::now();
+            let judged = self.store.is_judged(item.envelope.id).await?;
+            stage::SEEN.took(asked.elapsed());
+            if judged {
+                return self.recorded(&item.envelope).await;
+            }
         }
         self.validate(item)?;
         let mut envelope = item.envelope.clone();
@@ -446,8 +452,9 @@ impl Pipeline {
     async fn try_commit(&self, work: &Work<'_>, record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
         if work.mode == Mode::Record {
+            let begun = Instant::now();
             match self.store.record_outcome(record).await? {
-                Recorded::New => {}
+                Recorded::New => stage::of_item(&outcome.timings, begun.elapsed()),
                 Recorded::Already => return self.recorded(work.envelope).await.map(Some),
                 Recorded::Stale => return Ok(None),
             }

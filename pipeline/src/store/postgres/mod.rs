@@ -7,7 +7,7 @@
 //! | opening, migrations, what the server must be | [`open`] |
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
-//! | areas of the trait | [`outcomes`], [`journal`], [`reads`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`outcomes`], [`journal`], [`losses`], [`reads`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
 //! | texts with NUL | [`text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
@@ -19,6 +19,7 @@ mod events;
 mod gather;
 mod journal;
 mod listen;
+mod losses;
 mod open;
 mod outcomes;
 mod owner;

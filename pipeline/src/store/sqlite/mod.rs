@@ -3,7 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
-//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`items`], [`journal`], [`losses`], [`context`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
@@ -14,6 +14,7 @@ mod duties;
 mod events;
 mod items;
 mod journal;
+mod losses;
 mod people;
 mod profiles;
 #[cfg(test)]
