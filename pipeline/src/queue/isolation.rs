@@ -4,7 +4,8 @@
 //! or a bystander. So the process first finishes what it has in hand, then judges suspects one after another, then
 //! opens for all again. If it ends meanwhile the one that was being judged counts a lost process, and nobody else does.
 //!
-//! Suspects take no more than half of the time: after each closed period the queue is open for as long.
+//! Suspects take no more than half of the time: after each closed period the queue is open for as long. And a process that has just started
+//! works for the others first: if a suspect ends it again, something was done.
 
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use std::time::Duration;
 const SLICE: Duration = Duration::from_millis(250);
 /// What is in flight must have ended after so long, or suspects wait for another chance: one item that hangs must not stop a worker.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A process that has just started judges no suspects.
+const HEAD_START: Duration = Duration::from_secs(1);
 
 /// A point in time as this module sees it: since some start.
 type Instant = Duration;
@@ -29,6 +33,10 @@ pub(super) enum Turn {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Nobody has asked yet.
+    New,
+    /// For everybody but suspects until then, whether there is anybody else or not.
+    Starting { until: Instant },
     /// For everybody, suspects excepted; not for suspects before `until`.
     Open { until: Instant },
     /// Nobody, since then: what is in flight ends.
@@ -45,19 +53,22 @@ pub(super) struct Isolation {
 
 impl Isolation {
     pub(super) fn new() -> Self {
-        Self { phase: Phase::Open { until: Instant::ZERO } }
+        Self { phase: Phase::New }
     }
 
     /// Do others wait for a suspect, or it for them? Then whoever ends has to be told of.
     pub(super) fn is_closed(&self) -> bool {
-        !matches!(self.phase, Phase::Open { .. })
+        matches!(self.phase, Phase::Emptying { .. } | Phase::Alone { .. })
     }
 
     /// Whose turn it is at `now`. `suspects`: some wait. `others`: somebody else waits. `in_flight`: handed out, suspects included.
     pub(super) fn turn(&mut self, now: Instant, suspects: bool, others: bool, in_flight: usize) -> Turn {
         loop {
             self.phase = match self.phase {
-                Phase::Open { .. } if !suspects => return Turn::Others(None),
+                Phase::New => Phase::Starting { until: now + HEAD_START },
+                Phase::Starting { until } if now >= until => Phase::Open { until: now },
+                Phase::Starting { .. } | Phase::Open { .. } if !suspects => return Turn::Others(None),
+                Phase::Starting { until } => return Turn::Others(Some(until)),
                 // Who has nothing else to do need not share.
                 Phase::Open { until } if now >= until || (!others && in_flight == 0) => Phase::Emptying { since: now },
                 Phase::Open { until } => return Turn::Others(Some(until)),
@@ -91,17 +102,18 @@ mod tests {
         let until = |at| Turn::Others(Some(ms(at)));
         let steps = [
             ("nobody is suspected", 0, false, 9, Turn::Others(None)),
-            ("what is in flight ends first", 100, true, 2, Turn::Nobody(Some(ms(5_100)))),
-            ("still one", 150, true, 1, Turn::Nobody(Some(ms(5_100)))),
-            ("nothing else is in flight", 200, true, 0, Turn::Suspect),
-            ("it is being judged", 220, true, 1, Turn::Nobody(None)),
-            ("the next one", 300, true, 0, Turn::Suspect),
-            ("that one takes long", 900, true, 1, Turn::Nobody(None)),
-            ("closed for 900 ms, open for 900 ms", 1_000, true, 0, until(1_900)),
-            ("others have their time", 1_899, true, 64, until(1_900)),
-            ("then it begins again", 1_900, true, 3, Turn::Nobody(Some(ms(6_900)))),
-            ("one hangs: open again for as long as that took", 6_900, true, 1, until(11_900)),
-            ("the last suspect is gone", 12_000, false, 1, Turn::Others(None)),
+            ("a new process works for the others first", 100, true, 2, until(1_000)),
+            ("what is in flight ends first", 1_100, true, 2, Turn::Nobody(Some(ms(6_100)))),
+            ("still one", 1_150, true, 1, Turn::Nobody(Some(ms(6_100)))),
+            ("nothing else is in flight", 1_200, true, 0, Turn::Suspect),
+            ("it is being judged", 1_220, true, 1, Turn::Nobody(None)),
+            ("the next one", 1_300, true, 0, Turn::Suspect),
+            ("that one takes long", 1_900, true, 1, Turn::Nobody(None)),
+            ("closed for 900 ms, open for 900 ms", 2_000, true, 0, until(2_900)),
+            ("others have their time", 2_899, true, 64, until(2_900)),
+            ("then it begins again", 2_900, true, 3, Turn::Nobody(Some(ms(7_900)))),
+            ("one hangs: open again for as long as that took", 7_900, true, 1, until(12_900)),
+            ("the last suspect is gone", 13_000, false, 1, Turn::Others(None)),
         ];
         for (what, at, suspects, in_flight, expected) in steps {
             assert_eq!(isolation.turn(ms(at), suspects, true, in_flight), expected, "{what}");
@@ -111,9 +123,10 @@ mod tests {
     #[test]
     fn i7_suspects_need_not_wait_for_others_that_are_not_there() {
         let mut isolation = Isolation::new();
-        assert_eq!(isolation.turn(ms(0), true, true, 0), Turn::Suspect);
-        assert_eq!(isolation.turn(ms(1_000), true, true, 0), Turn::Others(Some(ms(2_000))));
-        assert_eq!(isolation.turn(ms(1_001), true, false, 1), Turn::Others(Some(ms(2_000))), "somebody is in flight");
-        assert_eq!(isolation.turn(ms(1_002), true, false, 0), Turn::Suspect);
+        assert_eq!(isolation.turn(ms(0), true, false, 0), Turn::Others(Some(ms(1_000))), "others may be about to come");
+        assert_eq!(isolation.turn(ms(1_000), true, true, 0), Turn::Suspect);
+        assert_eq!(isolation.turn(ms(2_000), true, true, 0), Turn::Others(Some(ms(3_000))));
+        assert_eq!(isolation.turn(ms(2_001), true, false, 1), Turn::Others(Some(ms(3_000))), "somebody is in flight");
+        assert_eq!(isolation.turn(ms(2_002), true, false, 0), Turn::Suspect);
     }
 }

@@ -194,16 +194,19 @@ fn i7_suspects_are_handed_out_alone() {
     assert_eq!(lanes.depth()[2].waiting, 5);
     let take = |lanes: &mut Lanes, at: u64| lanes.take(NOW + Duration::from_millis(at));
     let suspect = |id| Ok(Next { id, lane: Lane::Bulk, attempt: 1, suspect: true });
-    assert_eq!(take(&mut lanes, 0), suspect(ids[0]));
-    assert_eq!(take(&mut lanes, 1), Err(None), "nobody beside it");
+    assert_eq!(take(&mut lanes, 0).unwrap().id, ids[1], "a new process works for the others first");
+    assert!(matches!(take(&mut lanes, 1_000), Err(Some(_))), "what is in flight ends first");
+    lanes.forget(ids[1]);
+    assert_eq!(take(&mut lanes, 1_001), suspect(ids[0]));
+    assert_eq!(take(&mut lanes, 1_002), Err(None), "nobody beside it");
     assert!(lanes.is_isolating());
     lanes.put_back(ids[0], None);
-    assert_eq!(take(&mut lanes, 2), suspect(ids[3]), "one that came back is no suspect any more");
+    assert_eq!(take(&mut lanes, 1_003), suspect(ids[3]), "one that came back is no suspect any more");
     lanes.untake(ids[3]);
-    assert_eq!(take(&mut lanes, 3), suspect(ids[3]), "one that was not tried is one");
+    assert_eq!(take(&mut lanes, 1_004), suspect(ids[3]), "one that was not tried is one");
     lanes.forget(ids[3]);
-    let rest: Vec<_> = (0..3).map(|_| take(&mut lanes, 4).unwrap()).collect();
-    assert_eq!(rest.iter().map(|next| next.id).collect::<Vec<_>>(), [ids[0], ids[1], ids[2]]);
+    let rest: Vec<_> = (0..3).map(|_| take(&mut lanes, 1_005).unwrap()).collect();
+    assert_eq!(rest.iter().map(|next| next.id).collect::<Vec<_>>(), [ids[0], ids[2], ids[4]]);
     assert_eq!(
         rest.iter().map(|next| (next.attempt, next.suspect)).collect::<Vec<_>>(),
         [(2, false), (1, false), (1, false)]
