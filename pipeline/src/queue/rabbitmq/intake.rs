@@ -104,7 +104,7 @@ impl Shared {
         }
         let batch = opened.batch && opened.parcels.len() > 1;
         let lost = headers::count(&table, names::LOST).saturating_add(returned);
-        let message = Message::new(acker, opened.parcels.len(), returned == 0 && !suspect);
+        let message = Message::new(acker, opened.parcels.len(), lost == 0 && !suspect);
         let care = care(origin, batch, lost, redelivered);
         if care != Care::None && self.pass_on(&care, &opened, origin.lane(), &properties, &message).await {
             return;
