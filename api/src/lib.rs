@@ -7,9 +7,11 @@
 //! | what one process does: everything, the door, or the work of some lanes | [`role`] |
 //! | the only place where implementations are chosen | [`services`] |
 //! | the running service: listener, workers, shutdown | [`serve`] |
+//! | HTTPS | [`tls`] |
 //! | what it depends on, and what of it is down | [`parts`] |
 //! | how many items must be in work | [`batches`] |
-//! | router, middleware | [`app`], [`auth`], [`error`], [`extract`], [`routes`] |
+//! | router, middleware | [`app`], [`error`], [`extract`], [`routes`] |
+//! | who may call, and how often | [`auth`], [`limits`] |
 //! | the document of it all | [`openapi`] |
 //!
 //! Deliberately absent: SQL, inference, rules.
@@ -21,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod extract;
+pub mod limits;
 pub mod openapi;
 pub mod parts;
 pub mod role;
@@ -28,3 +31,4 @@ pub mod routes;
 pub mod serve;
 pub mod services;
 pub mod telemetry;
+pub mod tls;

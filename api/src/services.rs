@@ -18,6 +18,7 @@ use pipeline::{
 use workers::backoff::{Backoff, Jitter};
 
 use crate::{
+    auth::{KeyRing, refuse_open},
     config::{Config, show::redact_url},
     role::{Role, is_embedded, scheme_of},
 };
@@ -44,6 +45,8 @@ pub struct Services {
     pub queue: Arc<dyn Queue>,
     /// The stages.
     pub pipeline: Pipeline,
+    /// Who may call.
+    pub keys: Arc<KeyRing>,
     /// Time.
     pub clock: Clock,
 }
@@ -57,7 +60,7 @@ impl Services {
             bail!("{}", refused.join("\n"));
         }
         config.models.load = role.models(&config);
-        let policies = PolicySet::load(config.pipeline.policy.as_deref()).context("the policy cannot be used")?;
+        let policies = PolicySet::load_all(&config.pipeline).context("the policy cannot be used")?;
         let policies = Arc::new(policies);
 
         let url = redact_url(&config.store.url);
@@ -70,6 +73,11 @@ impl Services {
             }
             _ => format!("cannot open store.url `{url}`: is the server running, and may this user in?"),
         })?;
+        let keys = KeyRing::load(&config.auth, &config.limits, store.clone(), clock.clone()).await?;
+        let (section, address) = role.listens(&config);
+        if let Some(refused) = refuse_open(&keys, section, address) {
+            bail!("{refused}");
+        }
         let url = redact_url(&config.queue.url);
         let connect = || queue::connect(&config.queue, role.lanes(), store.clone(), clock.clone());
         let queue = until_there("queue.url", &config.queue.url, patience, connect)
@@ -95,7 +103,18 @@ impl Services {
             webhooks,
         )
         .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
-        Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
+        Ok(Self {
+            config: Arc::new(config),
+            role,
+            engine,
+            policies,
+            store,
+            index,
+            queue,
+            pipeline,
+            keys: Arc::new(keys),
+            clock,
+        })
     }
 }
 
@@ -131,7 +150,7 @@ where
 
 /// Which events a webhook is told of.
 fn interest(webhook: &workers::WebhookConfig) -> WebhookInterest {
-    WebhookInterest { name: webhook.name.clone(), kinds: webhook.events.clone() }
+    WebhookInterest { name: webhook.name.clone(), tenant: webhook.tenant.clone(), kinds: webhook.events.clone() }
 }
 
 /// The running engine, and the length of the embedding model's vectors.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::PipelineError;
+use crate::{error::PipelineError, item::TenantId};
 
 /// Where accepted items wait. Section `[queue]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -158,6 +158,8 @@ impl fmt::Debug for Secret {
 pub struct PipelineConfig {
     /// Policy file; empty means the built-in default policy.
     pub policy: Option<std::path::PathBuf>,
+    /// Policy files of single tenants; everybody else has `policy`.
+    pub tenant_policies: std::collections::BTreeMap<TenantId, std::path::PathBuf>,
     /// Models that judge texts.
     pub text_models: Vec<String>,
     /// Models that judge pictures and frames.
@@ -194,6 +196,7 @@ impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
             policy: None,
+            tenant_policies: std::collections::BTreeMap::new(),
             text_models: vec!["toxicity".into(), "spam".into()],
             picture_models: vec!["nsfw-mobilenet".into()],
             embedding_model: "embed-minilm".into(),

@@ -43,7 +43,7 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit> {
         write!(stdout, "{}", config.to_text(&sources))?;
     }
     let mut problems = config.validate().err().unwrap_or_default();
-    if let Err(error) = PolicySet::load(config.pipeline.policy.as_deref()) {
+    if let Err(error) = PolicySet::load_all(&config.pipeline) {
         problems.push(error.to_string());
     }
     if !args.no_models {
@@ -52,6 +52,14 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut stderr = std::io::stderr().lock();
     for problem in &problems {
         writeln!(stderr, "error: {problem}")?;
+    }
+    let faces = [("server.listen", config.server.listen), ("workers.listen", config.workers.listen)];
+    for (key, address) in faces {
+        if config.auth.keys.is_empty() && !address.ip().to_canonical().is_loopback() {
+            let note =
+                "other machines can reach it, so the store must hold a key (`chaperone keys create`); [auth] has none";
+            writeln!(stderr, "note: {key} is {address}: {note}")?;
+        }
     }
     if problems.is_empty() && !args.quiet {
         writeln!(stderr, "the configuration is fine")?;

@@ -128,7 +128,7 @@ fn tell(findings: &[Finding], paint: Paint) -> String {
 
 fn policy(config: &Config) -> Finding {
     let source = config.pipeline.policy.as_ref().map_or("built in".to_owned(), |path| path.display().to_string());
-    match pipeline::policy::PolicySet::load(config.pipeline.policy.as_deref()) {
+    match pipeline::policy::PolicySet::load_all(&config.pipeline) {
         Ok(_) => Finding::good("policy", source),
         Err(error) => Finding::bad(
             "policy",

@@ -5,11 +5,13 @@ pub mod check_config;
 pub mod demo;
 pub mod doctor;
 pub mod eval;
+pub mod keys;
 mod latency;
 pub mod models;
 pub mod queue;
 pub mod serve;
 mod table;
+pub mod webhooks;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -97,6 +99,10 @@ pub enum Verb {
     Eval(eval::Args),
     /// See how much waits in the queue, and deal with what was given up.
     Queue(queue::Args),
+    /// Make, list and revoke API keys.
+    Keys(keys::Args),
+    /// See what became of webhook deliveries, and deliver once more.
+    Webhooks(webhooks::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -131,6 +137,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Models(args) => models::run(args, &global).await,
         Verb::Eval(args) => eval::run(args, &global).await,
         Verb::Queue(args) => queue::run(args, &global).await,
+        Verb::Keys(args) => keys::run(args, &global).await,
+        Verb::Webhooks(args) => webhooks::run(args, &global).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

@@ -10,6 +10,7 @@ pub mod frames;
 pub mod health;
 pub mod items;
 pub mod judgement;
+pub mod keys;
 pub mod multipart;
 pub mod notices;
 pub mod profiles;
@@ -17,6 +18,7 @@ pub mod queue;
 pub mod reports;
 pub mod schemas;
 pub mod similar;
+pub mod webhooks;
 
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -55,6 +57,11 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(queue::list))
         .routes(routes!(queue::show, queue::discard))
         .routes(routes!(queue::replay))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(compat::moderations::moderate))
         .routes(routes!(compat::models::list))
         .routes(routes!(compat::models::show))

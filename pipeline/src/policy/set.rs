@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Policy, PolicyError};
-use crate::item::TenantId;
+use crate::{config::PipelineConfig, item::TenantId};
 
 /// One default policy and what single tenants have instead. A lookup holds the lock for a pointer's copy.
 pub struct PolicySet {
@@ -40,14 +40,16 @@ impl PolicySet {
     /// Everybody has the policy in `file`; `None` means the built-in one. Reads the file: call it at start.
     pub fn load(file: Option<&Path>) -> Result<Self, PolicyError> {
         let Some(file) = file else { return Ok(Self::builtin()) };
-        let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| PolicyError {
-            file: name.clone(),
-            line: 1,
-            column: 1,
-            message: format!("cannot be read ({error}): check `pipeline.policy` in the configuration"),
-        })?;
-        Ok(Self::new(Arc::new(Policy::parse(&name, &text)?)))
+        Ok(Self::new(read(file, "pipeline.policy")?))
+    }
+
+    /// [`Self::load`] with the policies that single tenants have instead.
+    pub fn load_all(config: &PipelineConfig) -> Result<Self, PolicyError> {
+        let set = Self::load(config.policy.as_deref())?;
+        for (tenant, file) in &config.tenant_policies {
+            set.replace(tenant.clone(), Some(read(file, "pipeline.tenant_policies")?));
+        }
+        Ok(set)
     }
 
     /// The policy of `tenant`.
@@ -71,6 +73,17 @@ impl PolicySet {
     }
 }
 
+fn read(file: &Path, key: &str) -> Result<Arc<Policy>, PolicyError> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| PolicyError {
+        file: name.clone(),
+        line: 1,
+        column: 1,
+        message: format!("cannot be read ({error}): check `{key}` in the configuration"),
+    })?;
+    Ok(Arc::new(Policy::parse(&name, &text)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +103,21 @@ mod tests {
         assert_eq!((held.name(), set.of(&two).name()), ("all", "newer"));
         set.replace(one.clone(), None);
         assert_eq!(set.of(&one).name(), "newer");
+    }
+
+    #[test]
+    fn p2_tenants_have_policy_files_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("acme.toml");
+        std::fs::write(&file, "name = \"theirs\"").unwrap();
+        let mut config = PipelineConfig::default();
+        config.tenant_policies.insert("acme".into(), file);
+        let set = PolicySet::load_all(&config).unwrap();
+        assert_eq!(set.of(&"acme".into()).name(), "theirs");
+        assert_eq!(set.of(&"other".into()).version(), Policy::builtin().version());
+        config.tenant_policies.insert("gone".into(), folder.path().join("gone.toml"));
+        let error = PolicySet::load_all(&config).unwrap_err().to_string();
+        assert!(error.contains("gone.toml") && error.contains("pipeline.tenant_policies"), "{error}");
     }
 
     #[test]

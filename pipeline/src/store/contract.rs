@@ -1,6 +1,7 @@
 //! The suite that every store passes. `store_contract!` makes the tests; its argument is an async function that opens an
 //! empty store.
 
+mod access;
 mod processes;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -32,7 +33,9 @@ macro_rules! store_contract {
             old_rows_expire, health_is_good, i7_dead_letters_are_shown_revived_and_discarded,
             i7_a_stale_participant_writes_nothing, f3_twenty_changes_of_a_call_lose_none, twenty_claimants_get_each_delivery_once,
             a_claim_that_is_not_settled_comes_back, one_holder_at_a_time_has_a_duty, a_relay_never_goes_back,
-            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, i1_open_calls_are_found_by_who_is_in_them, any_text_is_kept_as_it_is);
+            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, i1_open_calls_are_found_by_who_is_in_them, any_text_is_kept_as_it_is,
+            i2_keys_are_kept_listed_and_revoked, i2_last_use_never_goes_back, i2_a_signature_is_new_once, i2_usage_adds_up_over_all_callers,
+            i3_deliveries_are_logged_and_replayed);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,6 +47,7 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+pub(crate) use access::*;
 pub(crate) use processes::*;
 
 type Shared = Arc<dyn Store>;

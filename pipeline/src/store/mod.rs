@@ -9,8 +9,10 @@
 //! - Every read names a tenant and sees no other's rows, duties of the service itself (journal, outbox) excepted.
 //! - Event sequence numbers rise strictly in commit order; a reader that asks for `after` misses none.
 
+pub mod access;
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod delivery;
 pub mod postgres;
 mod row;
 pub mod sqlite;
@@ -31,6 +33,8 @@ use crate::{
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
+pub use access::{AccessStore, ApiKey, KeyId};
+pub use delivery::{Delivery, DeliveryFilter, DeliveryLog, DeliveryState};
 
 /// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,9 +130,10 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
 }
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties.
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; with traits of their own:
+/// [`AccessStore`], [`DeliveryLog`].
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: AccessStore + DeliveryLog {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;
@@ -305,5 +310,14 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
             "store_url",
             "store.url names no store that is known: use `sqlite:<path>` or `postgres://user:password@host:port/database`",
         )),
+    }
+}
+
+/// [`connect`] for a tool that works for a moment, perhaps beside a service that has the same embedded store open: what that service holds
+/// (claimed webhook deliveries) is left to it.
+pub async fn connect_beside(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open_beside(url).await?)),
+        _ => connect(url).await,
     }
 }

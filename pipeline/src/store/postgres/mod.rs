@@ -8,12 +8,15 @@
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
 //! | areas of the trait | [`outcomes`], [`journal`], [`reads`], [`calls`], [`events`], [`people`], [`profiles`], [`duties`] |
+//! | areas with a trait of their own | [`access`], [`deliveries`] |
 //! | texts with NUL | [`text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
 
+mod access;
 mod calls;
 mod database;
+mod deliveries;
 mod duties;
 mod events;
 mod gather;
