@@ -7,6 +7,7 @@ mod calls;
 mod check;
 mod clients;
 mod compat;
+mod contract;
 mod crash;
 mod degraded;
 mod demo;

@@ -162,13 +162,13 @@ impl Score {
 /// Its client libraries work with another base URL and key (`?key=` or `X-Goog-Api-Key`). docs/migrate-perspective.md says what maps to what.
 #[utoipa::path(
     post, path = "/v1alpha1/comments:analyze", tag = "compat", request_body = AnalyzeRequest,
+    // `fields` is read too; it is not in the document, because no schema fits every partial answer.
     params(
-        ("fields" = Option<String>, Query, description = "Only these members of the answer: `attributeScores/TOXICITY/summaryScore/value`"),
         ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
         ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
     ),
     responses(
-        (status = 200, description = "The scores; with `fields`, those members only", body = AnalyzeAnswer),
+        (status = 200, description = "The scores", body = AnalyzeAnswer),
         (status = 429, description = "The models are full", body = GoogleErrorBody),
         (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
         (status = "5XX", description = "A part is down", body = GoogleErrorBody),
@@ -260,13 +260,13 @@ pub struct SuggestAnswer {
 /// Kept as feedback for tuning (`GET /v1/feedback`); no score changes by it. With `doNotStore`, nothing is kept.
 #[utoipa::path(
     post, path = "/v1alpha1/comments:suggestscore", tag = "compat", request_body = SuggestRequest,
+    // `fields` is read too; it is not in the document, because no schema fits every partial answer.
     params(
-        ("fields" = Option<String>, Query, description = "Only these members of the answer"),
         ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
         ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
     ),
     responses(
-        (status = 200, description = "Taken; with `fields`, those members only", body = SuggestAnswer),
+        (status = 200, description = "Taken", body = SuggestAnswer),
         (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
         (status = "5XX", description = "A part is down", body = GoogleErrorBody),
     ),
