@@ -144,7 +144,10 @@ pub fn marked(path: &Path) -> Result<Vec<Marked>, DataError> {
     rows(path, |row: Marked| Ok(row))
 }
 
-fn rows<R: DeserializeOwned, T>(path: &Path, convert: impl Fn(R) -> Result<T, String>) -> Result<Vec<T>, DataError> {
+pub(crate) fn rows<R: DeserializeOwned, T>(
+    path: &Path,
+    convert: impl Fn(R) -> Result<T, String>,
+) -> Result<Vec<T>, DataError> {
     let file = BufReader::new(File::open(path).map_err(|error| DataError::io(path, &error))?);
     let input: Box<dyn Read> = match path.extension() {
         Some(extension) if extension == "gz" => Box::new(MultiGzDecoder::new(file)),
@@ -185,7 +188,7 @@ fn damage(path: &Path, line: u64, error: &csv::Error) -> DataError {
     DataError::Row { path: path.to_owned(), line, message }
 }
 
-fn zero_or_one<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+pub(crate) fn zero_or_one<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
     match u8::deserialize(value).map_err(|_| D::Error::custom("a mark is neither 0 nor 1"))? {
         0 => Ok(false),
         1 => Ok(true),

@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-use datasets::{DataError, Manifest, load};
+use datasets::{DataError, Manifest, labelled, load};
 
 fn manifest() -> Manifest {
     Manifest::open(env!("CARGO_MANIFEST_DIR")).unwrap()
@@ -50,6 +53,9 @@ fn loaders_read_every_row_of_their_sets() {
         assert_eq!(load::marked(&path(name)).unwrap().len(), rows(name), "{name}");
     }
     assert_eq!(load::similarity(&path("stsb_dev_open")).unwrap().len(), rows("stsb_dev_open"));
+    for name in labelled::SETS.into_iter().chain(["edos_train", "hatemoji_build_train", "smishing_public"]) {
+        assert_eq!(labelled::read(name, &path(name)).unwrap().len(), rows(name), "{name}");
+    }
     for name in ["toxic_spans_train", "toxic_spans_trial"] {
         assert_eq!(load::toxic_spans(&path(name)).unwrap().len(), rows(name), "{name}");
     }
@@ -63,6 +69,20 @@ fn known_counts_hold() {
     assert_eq!(test.iter().filter(|row| row.labels[0]).count(), 1_255);
     let smishing = load::spam(&manifest.path("smishing_public").unwrap()).unwrap();
     assert_eq!(smishing.iter().filter(|row| row.spam).count(), 157 + 58);
+}
+
+#[test]
+fn slices_cover_the_sets_that_have_them() {
+    let manifest = manifest();
+    for (name, least) in [("functional_heldout", 24), ("identity_templates_public", 49), ("evasion_public", 5)] {
+        let rows = labelled::read(name, &manifest.path(name).unwrap()).unwrap();
+        let slices: BTreeSet<&str> =
+            rows.iter().map(|row| row.slice.as_str()).filter(|slice| !slice.is_empty()).collect();
+        assert!(slices.len() >= least, "{name}: {slices:?}");
+    }
+    let suite = labelled::read("functional_heldout", &manifest.path("functional_heldout").unwrap()).unwrap();
+    let hateful = suite.iter().filter(|row| row.marks == [("hate", true)]).count();
+    assert!(hateful > 300 && suite.len() - hateful > 300, "{hateful} of {}", suite.len());
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Input, Lane, ModelError, Output, Repository, Scores, backend::BackendSettings, repository::ModelFolder,
-    served::Served, spec::BackendKind,
+    Input, Lane, ModelError, Output, Repository, Scores, backend::BackendSettings, cascade::Cascade,
+    repository::ModelFolder, served::Served, spec::BackendKind,
 };
 
 /// Which models are loaded and how. Section `[models]` of the configuration.
@@ -27,6 +27,8 @@ pub struct EngineConfig {
     pub onnxruntime: Option<PathBuf>,
     /// Compute threads per instance; 0 means: processors ÷ instances.
     pub threads: usize,
+    /// Models with a cascade: whether their first model may answer alone. `false`: the encoder judges every text too.
+    pub screening: bool,
 }
 
 impl Default for EngineConfig {
@@ -36,6 +38,7 @@ impl Default for EngineConfig {
             load: ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"].map(String::from).to_vec(),
             onnxruntime: None,
             threads: 0,
+            screening: true,
         }
     }
 }
@@ -97,10 +100,11 @@ impl Engine {
             let choice = Choice::parse(entry)?;
             let (repository, library, config) = (repository.clone(), library.clone(), config.clone());
             loading.spawn(async move {
-                let found = tokio::task::spawn_blocking(move || choice.find(&repository)).await;
-                let (kind, folder) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
+                let found = tokio::task::spawn_blocking(move || choice.find(&repository, config.screening)).await;
+                let (kind, folder, cascade) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
                 let threads = config.threads_for(folder.spec.instances);
-                let served = Served::start(kind, folder, BackendSettings { onnxruntime: library, threads }).await?;
+                let settings = BackendSettings { onnxruntime: library, threads };
+                let served = Served::start(kind, folder, settings, cascade).await?;
                 tracing::info!(model.name = %served.spec.name, model.version = %served.spec.version, "model loaded");
                 Ok::<_, ModelError>((position, served))
             });
@@ -208,13 +212,18 @@ impl Choice {
     }
 
     /// Finds the model's folder; its files are checked, unless the backend is the fake one, which needs none.
-    fn find(&self, repository: &Repository) -> Result<(BackendKind, ModelFolder), ModelError> {
+    fn find(
+        &self,
+        repository: &Repository,
+        screening: bool,
+    ) -> Result<(BackendKind, ModelFolder, Option<Cascade>), ModelError> {
         if self.backend == Some(BackendKind::Fake) {
             let spec = repository.spec(&self.name)?;
-            return Ok((BackendKind::Fake, ModelFolder { path: repository.root().join(&self.name), spec }));
+            return Ok((BackendKind::Fake, ModelFolder { path: repository.root().join(&self.name), spec }, None));
         }
         let folder = repository.verify(&self.name)?;
-        Ok((self.backend.unwrap_or(folder.spec.backend), folder))
+        let cascade = Cascade::load(repository, &folder.spec)?.map(|cascade| cascade.with_screening(screening));
+        Ok((self.backend.unwrap_or(folder.spec.backend), folder, cascade))
     }
 }
 

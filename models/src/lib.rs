@@ -10,6 +10,7 @@
 //! | preprocessing: text to token ids, pixels to tensors, text to n-gram features | [`text`], [`pixels`], [`ngram`] |
 //! | when a batch is cut, as a pure rule | [`batcher`] |
 //! | the thread that runs a backend; one loaded model; the handle that callers hold | [`instance`], `served`, [`engine`] |
+//! | a cheap linear model in front of an encoder | [`cascade`] |
 //! | engines: ONNX Runtime, candle, linear models, and a fake one for tests | [`backend`] |
 //!
 //! Deliberately absent: anything that knows why a score is wanted. No policy, no action, no SQL, no HTTP, no queue.
@@ -17,6 +18,7 @@
 pub mod backend;
 pub mod batch;
 pub mod batcher;
+pub mod cascade;
 pub mod convert;
 pub mod engine;
 pub mod error;

@@ -9,6 +9,7 @@
 //! | `chaperone_model_seconds` | model, stage: prepare, queue, infer | time by stage: per input, per input, per execution |
 //! | `chaperone_model_batch_size` | model | inputs per execution |
 //! | `chaperone_model_batches_total` | model, stop | why batches ended where they did |
+//! | `chaperone_model_screened_total` | model, clean | texts that a cascade's first model looked at; `clean` is true where it answered alone |
 //! | `chaperone_model_waiting` | model | inputs between admission and execution |
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(crate) struct Meters {
     infer: Histogram,
     batch_size: Histogram,
     stops: [Counter; StopReason::ALL.len()],
+    screened: [Counter; 2],
     pub(crate) waiting: Gauge,
 }
 
@@ -48,6 +50,8 @@ impl Meters {
             stops: StopReason::ALL.map(
                 |stop| counter!("chaperone_model_batches_total", "model" => model.clone(), "stop" => stop.as_str()),
             ),
+            screened: ["false", "true"]
+                .map(|clean| counter!("chaperone_model_screened_total", "model" => model.clone(), "clean" => clean)),
             waiting: metrics::gauge!("chaperone_model_waiting", "model" => model.clone()),
             model,
         }
@@ -77,6 +81,11 @@ impl Meters {
         self.infer.record(took.as_secs_f64());
     }
 
+    /// A cascade's first model has looked at a text.
+    pub(crate) fn screened(&self, clean: bool) {
+        self.screened[usize::from(clean)].increment(1);
+    }
+
     pub(crate) fn cut(&self, stop: StopReason) {
         self.stops[stop as usize].increment(1);
     }
@@ -90,5 +99,6 @@ fn describe() {
     describe_histogram!("chaperone_model_seconds", Unit::Seconds, "Time by stage.");
     describe_histogram!("chaperone_model_batch_size", "Inputs per execution.");
     describe_counter!("chaperone_model_batches_total", "Batches cut, by the reason for their end.");
+    describe_counter!("chaperone_model_screened_total", "Texts that a cascade's first model looked at.");
     describe_gauge!("chaperone_model_waiting", "Inputs between admission and execution.");
 }

@@ -42,7 +42,8 @@ impl Preparer {
             (Task::ClassifyImage, _) => Self::Pixels { side: spec.image_size },
             (_, BackendKind::Linear | BackendKind::Fake) => Self::Text,
             (_, BackendKind::Ort | BackendKind::Candle) => {
-                Self::Tokens(Box::new(TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?))
+                let encoder = TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?;
+                Self::Tokens(Box::new(encoder.with_emoji_names(spec.emoji_names)))
             }
         })
     }

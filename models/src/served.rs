@@ -21,6 +21,7 @@ use crate::{
     backend::{self, BackendSettings},
     batch::EntryId,
     batcher::BatchState,
+    cascade::Cascade,
     instance::{Entry, Instance, InstanceSetup, Place},
     metering::Meters,
     postprocess::Postprocess,
@@ -46,6 +47,7 @@ pub(crate) struct Served {
     stop: watch::Sender<bool>,
     tasks: Mutex<Option<Tasks>>,
     meters: Meters,
+    cascade: Option<Arc<Cascade>>,
 }
 
 impl Served {
@@ -54,6 +56,7 @@ impl Served {
         kind: BackendKind,
         folder: ModelFolder,
         settings: BackendSettings,
+        cascade: Option<Cascade>,
     ) -> Result<Self, ModelError> {
         let spec = Arc::new(folder.spec.clone());
         let folder = Arc::new(folder);
@@ -117,6 +120,7 @@ impl Served {
             stop,
             tasks: Mutex::new(Some((task, threads))),
             meters,
+            cascade: cascade.map(Arc::new),
             spec,
         })
     }
@@ -124,11 +128,30 @@ impl Served {
     /// See [`crate::Engine::infer`].
     pub(crate) async fn infer(&self, input: Input, lane: Lane) -> Result<Output, ModelError> {
         self.meters.requests.increment(1);
-        let result = self.answer(input, lane).await;
+        let result = match (&self.cascade, input) {
+            (Some(cascade), Input::Text(text)) => self.cascaded(cascade, text, lane).await,
+            (_, input) => self.answer(input, lane).await,
+        };
         if let Err(error) = &result {
             self.meters.failed(error);
         }
         result
+    }
+
+    /// The cascade's first model, and the encoder when that one is not sure.
+    async fn cascaded(&self, cascade: &Arc<Cascade>, text: Arc<str>, lane: Lane) -> Result<Output, ModelError> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(self.stopped());
+        }
+        let look = cascade.look_at(&text).await?;
+        self.meters.screened(look.clean);
+        if look.clean {
+            return Ok(Output::Scores(cascade.answer(&look)));
+        }
+        Ok(match self.answer(Input::Text(Arc::clone(&text)), lane).await? {
+            Output::Scores(own) => Output::Scores(cascade.combine(&text, &look, &own)),
+            other @ Output::Embedding(_) => other,
+        })
     }
 
     async fn answer(&self, input: Input, lane: Lane) -> Result<Output, ModelError> {

@@ -1,7 +1,7 @@
 //! `model.toml`: what a model folder says about itself.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
     sync::Arc,
 };
@@ -59,6 +59,12 @@ pub struct ModelSpec {
     /// Text models with a tokenizer: longest input in tokens, special tokens included; longer ones are cut.
     #[serde(default)]
     pub max_tokens: usize,
+    /// Text models with a tokenizer: emoji are replaced by their names first, for vocabularies that hold none.
+    #[serde(default)]
+    pub emoji_names: bool,
+    /// Text classifiers: a cheap model that meets every text first.
+    #[serde(default)]
+    pub cascade: Option<CascadeSpec>,
     /// Image models: side of the square input, in pixels.
     #[serde(default)]
     pub image_size: u32,
@@ -77,6 +83,35 @@ pub struct ModelSpec {
     /// Every file of the model with its digest, checked by `models verify` and at load.
     #[serde(default)]
     pub artifact: Vec<Artifact>,
+}
+
+/// A linear model in front of this one: see [`crate::cascade`]. Labels are those of this model; the first one must have them all.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CascadeSpec {
+    /// Folder name of the first model; its backend is `linear`.
+    pub first: String,
+    /// The first model answers alone when each of its scores lies below the cut of its label. A label without a cut is not
+    /// asked.
+    pub screen: BTreeMap<Arc<str>, f32>,
+    /// How a label's score is made of both models' scores.
+    pub stack: BTreeMap<Arc<str>, StackSpec>,
+}
+
+/// Calibration of one label, on logits `ln p / (1 − p)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StackSpec {
+    /// Both models have answered: `encoder · own + first · first's + offset`.
+    pub encoder: f32,
+    /// See `encoder`.
+    pub first: f32,
+    /// See `encoder`.
+    pub offset: f32,
+    /// The first model answers alone: `slope · first's + shift`.
+    pub slope: f32,
+    /// See `slope`.
+    pub shift: f32,
 }
 
 /// When a batch is cut, and how much may wait.
@@ -187,6 +222,9 @@ impl ModelSpec {
         if self.files.contains_key("tokenizer") && self.max_tokens < 3 {
             return Some("a model with a tokenizer needs `max_tokens` of at least 3".into());
         }
+        if let Some(message) = self.cascade.as_ref().and_then(|cascade| cascade.contradiction(self)) {
+            return Some(message);
+        }
         if self.batching.max_inputs == 0 || self.batching.max_waiting == 0 {
             return Some("`max_inputs` and `max_waiting` must be at least 1".into());
         }
@@ -195,6 +233,22 @@ impl ModelSpec {
             return Some(format!("file `{}` has no [[artifact]] with its sha256", path.display()));
         }
         self.artifact.iter().find_map(Artifact::contradiction)
+    }
+}
+
+impl CascadeSpec {
+    fn contradiction(&self, spec: &ModelSpec) -> Option<String> {
+        if spec.task != Task::ClassifyText {
+            return Some("`cascade` is for text classifiers".into());
+        }
+        if let Some(label) = spec.labels.iter().find(|label| !self.stack.contains_key(*label)) {
+            return Some(format!("`cascade.stack` has no entry for the label `{label}`"));
+        }
+        if let Some(label) = self.screen.keys().chain(self.stack.keys()).find(|label| !spec.labels.contains(*label)) {
+            return Some(format!("`cascade` names `{label}`, which is not in `labels`"));
+        }
+        let cut = |cut: &f32| (0.0..=1.0).contains(cut);
+        (!self.screen.values().all(cut)).then(|| "a cut of `cascade.screen` lies outside 0..=1".into())
     }
 }
 

@@ -5,15 +5,14 @@ import json
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, roc_auc_score
 
 import corpora
 import weightfile
 from featurise import ROOT, Settings, count, exporter, idf_steps, weigh
+from linearfit import SEED, fit, platt
 
 FOLDS = 4
-SEED = 20
 RECIPES = {
     # C by label, chosen by cross-validation on train + dev (README.md has the table).
     "toxicity": {
@@ -29,16 +28,6 @@ RECIPES = {
         "precision": 0.95,
     },
 }
-
-
-def fit(features, marks, c):
-    """Weights and bias of one label; rows whose mark is unknown (NaN) stay out."""
-    known = ~np.isnan(marks)
-    if not known.all():
-        features, marks = features[known], marks[known]
-    model = LogisticRegression(solver="liblinear", dual=True, C=c, tol=1e-2, max_iter=300, random_state=SEED)
-    model.fit(features, marks)
-    return model.coef_[0], float(model.intercept_[0])
 
 
 def folds_of(groups):
@@ -64,12 +53,6 @@ def out_of_fold(counts, marks, folds, recipe, labels):
             weights, bias = fit(features[seen], marks[seen, column], recipe["c"][label])
             logits[~seen, column] = features[~seen] @ weights + bias
     return logits
-
-
-def platt(logits, marks):
-    """Slope and offset that make logistic(slope · logit + offset) a probability on these rows."""
-    model = LogisticRegression(C=1e6, tol=1e-8).fit(logits[:, None], marks)
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
 def cut_for(probability, marks, precision):

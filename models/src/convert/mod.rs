@@ -9,6 +9,8 @@ use std::{
 
 use crate::ModelError;
 
+mod changes;
+pub mod classifier;
 pub mod js;
 pub mod keras;
 pub mod minilm;
@@ -31,14 +33,16 @@ pub trait Converter: Sync {
     /// What to unpack.
     fn wanted(&self) -> &'static [Wanted];
 
-    /// Reads the unpacked files of folder `from` and writes the artifacts into folder `into`. Files may be moved.
-    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError>;
+    /// Reads the unpacked files of folder `from`, and what the model's own folder `model` has in git, and writes the
+    /// artifacts into folder `into`. Unpacked files may be moved.
+    fn convert(&self, from: &Path, model: &Path, into: &Path) -> Result<(), ModelError>;
 }
 
 /// The converter that `[source] convert` names.
 pub fn converter(name: &str) -> Option<&'static dyn Converter> {
     match name {
         "minilm" => Some(&minilm::MiniLm),
+        "minilm-classifier" => Some(&classifier::MiniLmClassifier),
         "nsfwjs" => Some(&nsfwjs::MOBILENET_V2),
         "onnxruntime" => Some(&Library),
         _ => None,
@@ -57,7 +61,7 @@ impl Converter for Library {
         ]
     }
 
-    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError> {
+    fn convert(&self, from: &Path, _model: &Path, into: &Path) -> Result<(), ModelError> {
         self.wanted().iter().try_for_each(|wanted| take(from, into, wanted.name))
     }
 }

@@ -33,7 +33,7 @@ impl Converter for NsfwJs {
         self.wanted
     }
 
-    fn convert(&self, from: &Path, into: &Path) -> Result<(), ModelError> {
+    fn convert(&self, from: &Path, _model: &Path, into: &Path) -> Result<(), ModelError> {
         let script = |name: &str| {
             let text =
                 String::from_utf8(read(&from.join(name))?).map_err(|error| surprise(format!("{name}: {error}")))?;
@@ -127,7 +127,7 @@ mod tests {
         let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(from.path().join("model.min.js"), model).unwrap();
         std::fs::write(from.path().join("group1-shard1of1.min.js"), shard).unwrap();
-        MOBILENET_V2.convert(from.path(), into.path())
+        MOBILENET_V2.convert(from.path(), from.path(), into.path())
     }
 
     /// One dense layer with softmax: 3 inputs, 2 outputs.

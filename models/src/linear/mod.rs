@@ -144,11 +144,11 @@ fn logistic(logit: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Two labels; `idiot` drives the first, nothing drives the second.
-    pub(super) fn tiny() -> LinearModel {
+    pub(crate) fn tiny() -> LinearModel {
         let settings = Settings { word_max: 2, char_min: 2, char_max: 4, word_bits: 14, char_bits: 14 };
         let mut model = LinearModel {
             settings,

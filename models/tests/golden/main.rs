@@ -10,16 +10,22 @@ use models::{Engine, EngineConfig, Repository};
 
 mod embed_minilm;
 mod nsfw_mobilenet;
+mod toxicity_minilm;
 
 /// An engine with one model; `entry` as in `[models] load`.
 async fn engine(entry: &str) -> Engine {
+    engine_with(entry, |_| ()).await
+}
+
+async fn engine_with(entry: &str, change: impl FnOnce(&mut EngineConfig)) -> Engine {
     let repository = std::env::var_os("CHAPERONE_MODELS").map_or_else(|| crate_path("repository"), PathBuf::from);
-    let config = EngineConfig {
+    let mut config = EngineConfig {
         load: vec![entry.into()],
         onnxruntime: std::env::var_os("CHAPERONE_ORT").map(PathBuf::from),
         repository: repository.clone(),
         ..EngineConfig::default()
     };
+    change(&mut config);
     let repository = Repository::open(repository).expect("the model repository is part of the source code");
     match Engine::start(&config, &repository).await {
         Ok(engine) => engine,

@@ -67,6 +67,8 @@ impl Harness {
     }
 
     pub(crate) async fn with(pipeline_config: PipelineConfig) -> Self {
+        let text_models = ["toxicity", "spam"].map(String::from).to_vec();
+        let pipeline_config = PipelineConfig { text_models, ..pipeline_config };
         let folder = tempfile::tempdir().unwrap();
         let models = folder.path().join("models");
         write_models(&models);

@@ -2,6 +2,9 @@
 
 mod figures;
 mod photos;
+mod sets;
+mod svg;
+mod texts;
 
 use std::{
     io::Write as _,
@@ -29,7 +32,11 @@ const IN_FLIGHT: usize = 128;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  chaperone eval toxicity                      six labels on jigsaw_test: ROC-AUC, average precision, F1, calibration
+  chaperone eval texts                         the text model on every set, by label and slice, and what its cascade spares
+  chaperone eval texts --set edos_dev          the same on one set (repeat it for more)
+  chaperone eval texts --svg curves            ROC, precision and calibration curves, one picture per set
+  chaperone eval texts --set edos_dev --data my.csv   your own file with the columns of that set
+  chaperone eval toxicity                      the linear model alone on jigsaw_test: ROC-AUC, average precision, F1, calibration
   chaperone eval toxicity --json figures.json  the same, and the figures as JSON
   chaperone eval sts                           Spearman of the embedder on stsb_dev_open
   chaperone eval spam --data my.csv            your own file, with columns `text` and `spam` (0 or 1)
@@ -47,6 +54,15 @@ pub struct Args {
     /// Folder that holds manifest.toml.
     #[arg(long, value_name = "DIR", default_value = "datasets")]
     datasets: PathBuf,
+    /// For texts: only this set (repeatable).
+    #[arg(long, value_name = "NAME")]
+    set: Vec<String>,
+    /// For texts: another model of the repository [default: toxicity-minilm].
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// For texts: draw curves into this folder as SVG.
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// Write the figures to this file as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -61,7 +77,9 @@ pub struct Args {
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// Six toxicity labels.
+    /// All labels of the text model on all sets.
+    Texts,
+    /// Six toxicity labels of the linear model.
     Toxicity,
     /// Spam score.
     Spam,
@@ -80,6 +98,7 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
         return Ok(super::usage(&format!("--cut {cut}: a score lies between 0 and 1")));
     }
     let (text, figures) = match args.what {
+        What::Texts => texts::measure(&args, &config).await?,
         What::Toxicity => classifier(&args, &config, "toxicity", &["jigsaw_test"], read_toxicity).await?,
         What::Spam => {
             let sets = ["sms_public", "youtube_public", "smishing_public"];
@@ -249,6 +268,9 @@ mod tests {
             what: What::Spam,
             data: None,
             datasets: Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets"),
+            set: Vec::new(),
+            model: None,
+            svg: None,
             json: None,
             limit: None,
             cut: None,

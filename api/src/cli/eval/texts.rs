@@ -1,0 +1,144 @@
+//! `chaperone eval texts`: the text model on every labelled set, as the pipeline uses it (texts folded), with its slices, the
+//! cascade's share and price, JSON, and curves.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use anyhow::Context as _;
+use datasets::{
+    Manifest, curve,
+    labelled::{self, Labelled},
+};
+use futures::{StreamExt as _, stream};
+use models::{Engine, EngineConfig, Input, Lane, Repository, Scores, cascade::Cascade};
+use pipeline::normalise::Normalised;
+
+use super::{
+    Args, IN_FLIGHT, collect, evenly,
+    sets::{Answers, Report, SetReport},
+    svg::{self, Panel},
+};
+
+/// Measures `args.model` on the wanted sets; the table and the figures.
+pub(super) async fn measure(args: &Args, config: &EngineConfig) -> anyhow::Result<(String, serde_json::Value)> {
+    let model = args.model.as_deref().unwrap_or("toxicity-minilm");
+    let repository = Repository::open(&config.repository)?;
+    let cascade = Cascade::load(&repository, &repository.spec(model)?)?;
+    // Judged by the encoder, all of it: what screening costs is the difference.
+    let whole = EngineConfig { load: vec![model.to_owned()], screening: false, ..config.clone() };
+    let engine = Engine::start(&whole, &repository).await?;
+    let mut sets = Vec::new();
+    for (name, path, seen) in wanted(args)? {
+        let rows = evenly(labelled::read(&name, &path)?, args.limit);
+        sets.push(one(args, &engine, cascade.as_ref(), &name, seen, &rows, Form::Written).await?);
+        if rows.iter().any(|row| row.original.is_some()) {
+            let name = format!("{name} (as first written)");
+            sets.push(one(args, &engine, cascade.as_ref(), &name, seen, &rows, Form::Original).await?);
+        }
+    }
+    let spec = engine.spec(model)?;
+    let report = Report { model: Arc::clone(&spec.name), version: Arc::clone(&spec.version), sets };
+    engine.shutdown().await;
+    Ok((report.to_text(), serde_json::to_value(&report)?))
+}
+
+/// Name, file, and whether the model was trained on it.
+fn wanted(args: &Args) -> anyhow::Result<Vec<(String, PathBuf, bool)>> {
+    if let Some(path) = &args.data {
+        let [set] = args.set.as_slice() else {
+            anyhow::bail!(
+                "--data needs --set NAME, which says what columns the file has: {}",
+                labelled::SETS.join(", ")
+            );
+        };
+        return Ok(vec![(set.clone(), path.clone(), false)]);
+    }
+    let manifest = Manifest::open(&args.datasets)?;
+    let names: Vec<String> = match args.set.as_slice() {
+        [] => labelled::SETS.map(String::from).to_vec(),
+        named => named.to_vec(),
+    };
+    let known = |name: String| {
+        let path = manifest.verify(&name)?;
+        let seen = manifest.set(&name)?.used_for == "train";
+        Ok((name, path, seen))
+    };
+    names.into_iter().map(known).collect()
+}
+
+/// Which text of a row.
+#[derive(Clone, Copy)]
+enum Form {
+    Written,
+    Original,
+}
+
+async fn one(
+    args: &Args,
+    engine: &Engine,
+    cascade: Option<&Cascade>,
+    name: &str,
+    seen: bool,
+    rows: &[Labelled],
+    form: Form,
+) -> anyhow::Result<SetReport> {
+    let model = args.model.as_deref().unwrap_or("toxicity-minilm");
+    let text = |row: &Labelled| -> Arc<str> {
+        let original = row.original.as_deref().filter(|_| matches!(form, Form::Original));
+        Normalised::new(original.unwrap_or(&row.text)).text().into()
+    };
+    let texts: Vec<Arc<str>> = rows.iter().map(text).collect();
+    let started = Instant::now();
+    let judged = stream::iter(&texts)
+        .map(|text| engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk))
+        .buffered(IN_FLIGHT);
+    let whole: Vec<Scores> = collect(rows.len(), judged).await.with_context(|| format!("set {name}"))?;
+    let took = started.elapsed();
+    let served: Vec<(Scores, bool)> = match cascade {
+        Some(cascade) => {
+            texts.iter().zip(&whole).map(|(text, whole)| screened(cascade, text, whole)).collect::<Result<_, _>>()?
+        }
+        None => whole.iter().map(|whole| (whole.clone(), false)).collect(),
+    };
+    let answers = Answers { whole: &whole, served: &served };
+    let report = SetReport::new(name, seen, rows, &answers, args.cut.unwrap_or(0.5), took)?;
+    if let Some(folder) = &args.svg {
+        draw(folder, name, rows, &served).await?;
+    }
+    Ok(report)
+}
+
+/// The answer that is served, and whether the encoder was spared.
+fn screened(cascade: &Cascade, text: &str, whole: &Scores) -> Result<(Scores, bool), models::ModelError> {
+    let look = cascade.look(text)?;
+    Ok(if look.clean { (cascade.answer(&look), true) } else { (whole.clone(), false) })
+}
+
+/// One file per set: curves of the labels that the set marks.
+async fn draw(folder: &Path, set: &str, rows: &[Labelled], served: &[(Scores, bool)]) -> anyhow::Result<()> {
+    let (mut labels, mut roc, mut recall, mut calibration) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for label in super::sets::labels_of(rows, served) {
+        let column = super::sets::column(rows, served, label);
+        let (scores, marks): (Vec<f32>, Vec<bool>) = column.iter().map(|one| (one.served, one.mark)).unzip();
+        let natural = column.iter().filter(|one| one.natural);
+        let (natural_scores, natural_marks): (Vec<f32>, Vec<bool>) = natural.map(|one| (one.served, one.mark)).unzip();
+        roc.push(curve::roc(&scores, &marks));
+        recall.push(curve::precision_recall(&scores, &marks));
+        calibration.push(curve::calibration(&natural_scores, &natural_marks));
+        labels.push(label.to_owned());
+    }
+    let panels = [
+        Panel { title: "ROC", x: "false-positive rate", y: "recall", diagonal: true, curves: roc },
+        Panel { title: "Precision", x: "recall", y: "precision", diagonal: false, curves: recall },
+        Panel { title: "Calibration", x: "mean score", y: "share of positives", diagonal: true, curves: calibration },
+    ];
+    tokio::fs::create_dir_all(folder).await.with_context(|| format!("creating {}", folder.display()))?;
+    let file: String = set.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let path = folder.join(format!("{}.svg", file.trim_end_matches('_')));
+    tokio::fs::write(&path, svg::draw(set, &labels, &panels))
+        .await
+        .with_context(|| format!("writing {}", path.display()))
+}

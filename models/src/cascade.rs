@@ -1,0 +1,283 @@
+//! A linear model in front of an encoder: most of what people write is plainly harmless, and says so to a model that needs
+//! 20 µs. What it is not sure of goes on to the encoder, and then both are heard.
+//!
+//! ```text
+//! text → first model → every score below its cut? ── yes → its scores, recalibrated
+//!                                                └── no  → encoder → both scores, stacked
+//! ```
+//!
+//! The cuts and the weights of the stack are data (`[cascade]` in `model.toml`), fitted by `models/training/encoder`. The
+//! deciding part is pure; [`crate::engine`] calls it around the encoder.
+
+use std::{
+    cell::RefCell,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    ModelError, ModelSpec, Repository, Score, Scores, SpanScore,
+    linear::{LinearModel, RawSpan, Scratch},
+    spec::{BackendKind, CascadeSpec, StackSpec},
+    text,
+};
+
+/// Texts up to this many bytes are scored where they are: some 100 µs, about what handing them to another thread and back costs.
+const INLINE_BYTES: usize = 1024;
+
+thread_local! {
+    /// A text's features need memory that is worth keeping.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+/// The first model of a cascade, and what is made of its answers.
+#[derive(Debug)]
+pub struct Cascade {
+    first: LinearModel,
+    model: Arc<str>,
+    version: Arc<str>,
+    labels: Vec<Label>,
+    screening: bool,
+}
+
+/// One label of the answer.
+#[derive(Debug, Clone)]
+struct Label {
+    name: Arc<str>,
+    /// Its place among the first model's labels.
+    index: usize,
+    /// `None`: does not decide.
+    cut: Option<f32>,
+    stack: StackSpec,
+}
+
+/// What the first model said.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FirstLook {
+    /// In the first model's label order.
+    scores: Vec<f32>,
+    /// Plainly harmless: the encoder need not be asked.
+    pub clean: bool,
+}
+
+impl Cascade {
+    /// Loads the first model of `spec`; `None` when it has no cascade.
+    pub fn load(repository: &Repository, spec: &ModelSpec) -> Result<Option<Self>, ModelError> {
+        let Some(cascade) = &spec.cascade else { return Ok(None) };
+        let folder = repository.verify(&cascade.first)?;
+        let path = repository.root().join(&*spec.name).join("model.toml");
+        if folder.spec.backend != BackendKind::Linear {
+            let message = format!("`cascade.first` is `{}`, whose backend is not `linear`", cascade.first);
+            return Err(ModelError::BadSpec { path, message });
+        }
+        let first = LinearModel::load(&folder.file("weights")?)?;
+        Self::new(first, spec, cascade).map(Some).map_err(|message| ModelError::BadSpec { path, message })
+    }
+
+    fn new(first: LinearModel, spec: &ModelSpec, cascade: &CascadeSpec) -> Result<Self, String> {
+        let label = |name: &Arc<str>| -> Result<Label, String> {
+            let place = first.labels().iter().position(|label| label == name);
+            let index = place.ok_or_else(|| format!("`{}` has no label `{name}`", cascade.first))?;
+            let stack = *cascade.stack.get(name).ok_or_else(|| format!("`cascade.stack` has no `{name}`"))?;
+            Ok(Label { name: Arc::clone(name), index, cut: cascade.screen.get(name).copied(), stack })
+        };
+        let labels = spec.labels.iter().map(label).collect::<Result<_, String>>()?;
+        Ok(Self { first, model: Arc::clone(&spec.name), version: Arc::clone(&spec.version), labels, screening: true })
+    }
+
+    /// With or without the first model's right to answer alone.
+    #[must_use]
+    pub fn with_screening(self, screening: bool) -> Self {
+        Self { screening, ..self }
+    }
+
+    /// Asks the first model: where the caller is, when the text is short, else on the rayon pool.
+    pub(crate) async fn look_at(self: &Arc<Self>, text: &Arc<str>) -> Result<FirstLook, ModelError> {
+        if text.len() <= INLINE_BYTES {
+            return self.guarded(text);
+        }
+        let (reply, answer) = oneshot::channel();
+        let (cascade, text) = (Arc::clone(self), Arc::clone(text));
+        rayon::spawn(move || {
+            let _ = reply.send(cascade.guarded(&text));
+        });
+        answer.await.unwrap_or_else(|_| Err(failed("the worker ended")))
+    }
+
+    /// A panic costs its own text and nothing else.
+    fn guarded(&self, text: &str) -> Result<FirstLook, ModelError> {
+        catch_unwind(AssertUnwindSafe(|| self.look(text))).unwrap_or_else(|_| Err(failed("it panicked")))
+    }
+
+    /// Asks the first model.
+    pub fn look(&self, text: &str) -> Result<FirstLook, ModelError> {
+        text::check(text)?;
+        let scores = SCRATCH.with_borrow_mut(|scratch| self.first.score_with(scratch, text, false).0);
+        let below = |label: &Label| label.cut.is_none_or(|cut| scores[label.index] < cut);
+        Ok(FirstLook { clean: self.screening && self.labels.iter().all(below), scores })
+    }
+
+    /// The answer without the encoder.
+    pub fn answer(&self, look: &FirstLook) -> Scores {
+        let alone = |label: &Label| label.stack.slope * logit(look.scores[label.index]) + label.stack.shift;
+        self.scores(alone, Vec::new())
+    }
+
+    /// The answer of both; `own` is the encoder's.
+    pub fn combine(&self, text: &str, look: &FirstLook, own: &Scores) -> Scores {
+        let both = |(label, own): (&Label, &Score)| {
+            let StackSpec { encoder, first, offset, .. } = label.stack;
+            encoder * logit(own.score) + first * logit(look.scores[label.index]) + offset
+        };
+        let mut logits = self.labels.iter().zip(&own.scores).map(both);
+        let spans = if own.spans.is_empty() { self.spans(text) } else { own.spans.clone() };
+        self.scores(|_| logits.next().unwrap_or(f32::MIN), spans)
+    }
+
+    /// The words that drove the first model: the encoder names none.
+    fn spans(&self, text: &str) -> Vec<SpanScore> {
+        let (_, spans) = SCRATCH.with_borrow_mut(|scratch| self.first.score_with(scratch, text, true));
+        let named = |span: RawSpan| {
+            let label = self.first.labels().get(span.label_index)?;
+            Some(SpanScore { start: span.start, end: span.end, label: Arc::clone(label), score: span.score })
+        };
+        spans.into_iter().filter_map(named).collect()
+    }
+
+    fn scores(&self, logit: impl FnMut(&Label) -> f32, spans: Vec<SpanScore>) -> Scores {
+        let logits = self.labels.iter().map(logit);
+        let named = self.labels.iter().zip(logits);
+        let scores =
+            named.map(|(label, logit)| Score { label: Arc::clone(&label.name), score: logistic(logit) }).collect();
+        Scores { model: Arc::clone(&self.model), version: Arc::clone(&self.version), scores, spans }
+    }
+}
+
+/// Finite for scores that were rounded to 0 or 1.
+fn logit(score: f32) -> f32 {
+    let score = score.clamp(1e-7, 1.0 - 1e-7);
+    (score / (1.0 - score)).ln()
+}
+
+fn logistic(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+fn failed(message: &str) -> ModelError {
+    ModelError::Backend { backend: "cascade", message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::linear::tests::tiny;
+
+    const SPEC: &str = r#"
+name = "both"
+version = "3"
+summary = ""
+task = "classify-text"
+backend = "ort"
+labels = ["threat", "insult"]
+
+[cascade]
+first = "tiny"
+screen = { insult = 0.3, threat = 0.3 }
+
+[cascade.stack]
+threat = { encoder = 1.0, first = 0.0, offset = 0.0, slope = 1.0, shift = 0.0 }
+insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
+"#;
+
+    fn cascade(text: &str) -> Result<Cascade, String> {
+        let spec = ModelSpec::parse(text, std::path::Path::new("model.toml")).map_err(|error| error.to_string())?;
+        Cascade::new(tiny(), &spec, spec.cascade.as_ref().unwrap())
+    }
+
+    fn own(threat: f32, insult: f32) -> Scores {
+        let score = |label: &str, score| Score { label: label.into(), score };
+        let scores = vec![score("threat", threat), score("insult", insult)];
+        Scores { model: "both".into(), version: "3".into(), scores, spans: Vec::new() }
+    }
+
+    fn by_label(scores: &Scores) -> BTreeMap<&str, f32> {
+        scores.scores.iter().map(|score| (&*score.label, score.score)).collect()
+    }
+
+    #[test]
+    fn the_plainly_harmless_is_answered_alone_and_recalibrated() {
+        let cascade = cascade(SPEC).unwrap();
+        let look = cascade.look("a lovely day").unwrap();
+        assert!(look.clean);
+        let answer = cascade.answer(&look);
+        assert_eq!((&*answer.model, &*answer.version), ("both", "3"));
+        assert_eq!(answer.scores[0].label.as_ref(), "threat", "in the order of the model's own labels");
+        // The first model's labels are insult, threat.
+        assert!((by_label(&answer)["threat"] - look.scores[1]).abs() < 1e-6);
+        assert!((by_label(&answer)["insult"] - logistic(2.0 * logit(look.scores[0]) - 1.0)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn doubt_asks_the_encoder_and_both_are_heard() {
+        let cascade = cascade(SPEC).unwrap();
+        let look = cascade.look("you are an idiot").unwrap();
+        assert!(!look.clean);
+        let answer = cascade.combine("you are an idiot", &look, &own(0.25, 0.5));
+        assert!((by_label(&answer)["threat"] - 0.25).abs() < 1e-6, "the first model has no say here");
+        let expected = logistic(0.5 * logit(0.5) + 0.5 * logit(look.scores[0]) + 1.0);
+        assert!((by_label(&answer)["insult"] - expected).abs() < 1e-6);
+        let span = answer.spans.iter().find(|span| &*span.label == "insult").expect("the offending word");
+        assert_eq!(&"you are an idiot"[span.start..span.end], "idiot");
+    }
+
+    #[test]
+    fn without_screening_everything_goes_to_the_encoder() {
+        let cascade = cascade(SPEC).unwrap().with_screening(false);
+        assert!(!cascade.look("a lovely day").unwrap().clean);
+    }
+
+    #[test]
+    fn one_score_at_its_cut_is_doubt() {
+        let strict = cascade(&SPEC.replace("threat = 0.3 }", "threat = 0.001 }")).unwrap();
+        assert!(!strict.look("a lovely day").unwrap().clean);
+        let deaf = cascade(&SPEC.replace(", threat = 0.3 }", " }")).unwrap();
+        assert!(deaf.look("a lovely day").unwrap().clean, "a label without a cut is not asked");
+    }
+
+    #[test]
+    fn certain_scores_stay_finite() {
+        let cascade = cascade(SPEC).unwrap();
+        let look = FirstLook { scores: vec![1.0, 0.0], clean: false };
+        let answers = [cascade.answer(&look), cascade.combine("idiot", &look, &own(0.0, 1.0))];
+        assert!(answers.iter().flat_map(|answer| &answer.scores).all(|score| (0.0..=1.0).contains(&score.score)));
+    }
+
+    #[test]
+    fn contradictions_are_named() {
+        let table = [
+            (
+                "insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }",
+                "",
+                "no entry for the label `insult`",
+            ),
+            ("screen = { insult", "screen = { rude = 0.1, insult", "names `rude`"),
+            ("insult = 0.3", "insult = 1.5", "outside 0..=1"),
+            ("classify-text", "embed-text\"\ndimensions = 2\n#", "for text classifiers"),
+        ];
+        for (from, to, expected) in table {
+            let message = cascade(&SPEC.replace(from, to)).unwrap_err();
+            assert!(message.contains(expected), "{message:?} does not say {expected:?}");
+        }
+        let stranger = SPEC.replace("\"insult\"]", "\"rude\"]").replace("insult =", "rude =");
+        assert!(cascade(&stranger).unwrap_err().contains("`tiny` has no label `rude`"));
+    }
+
+    #[test]
+    fn an_empty_text_is_refused() {
+        assert!(matches!(cascade(SPEC).unwrap().look(" \n"), Err(ModelError::InvalidInput(_))));
+    }
+}
