@@ -35,7 +35,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             repository: "models/repository".into(),
-            load: ["embed-minilm", "nsfw-mobilenet", "toxicity", "spam"].map(String::from).to_vec(),
+            load: ["embed-minilm", "nsfw-mobilenet", "toxicity-minilm", "spam"].map(String::from).to_vec(),
             onnxruntime: None,
             threads: 0,
             screening: true,

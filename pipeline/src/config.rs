@@ -194,7 +194,7 @@ impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
             policy: None,
-            text_models: vec!["toxicity".into(), "spam".into()],
+            text_models: vec!["toxicity-minilm".into(), "spam".into()],
             picture_models: vec!["nsfw-mobilenet".into()],
             embedding_model: "embed-minilm".into(),
             max_text_bytes: 20_000,
