@@ -21,6 +21,8 @@ use crate::{
     backend::{self, BackendSettings},
     batch::EntryId,
     batcher::BatchState,
+    device::{Device, Hardware},
+    execution::{self, Execution, Precision},
     instance::{Entry, Instance, InstanceSetup, Place},
     metering::Meters,
     postprocess::Postprocess,
@@ -35,7 +37,7 @@ type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
 pub(crate) struct Served {
     pub(crate) spec: Arc<ModelSpec>,
     pub(crate) preparer: Arc<Preparer>,
-    backend: &'static str,
+    execution: Execution,
     queue: mpsc::Sender<Entry>,
     waiting: Arc<AtomicUsize>,
     /// Callers that left since the batcher last looked.
@@ -49,11 +51,14 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Loads and warms up the instances, then starts the batcher.
+    /// Chooses how the model is executed, loads and warms up the instances, then starts the batcher. `wish`: which device,
+    /// which precision.
     pub(crate) async fn start(
         kind: BackendKind,
         folder: ModelFolder,
         settings: BackendSettings,
+        wish: (Device, Precision),
+        hardware: &Hardware,
     ) -> Result<Self, ModelError> {
         let spec = Arc::new(folder.spec.clone());
         let folder = Arc::new(folder);
@@ -62,7 +67,14 @@ impl Served {
             let load = tokio::task::spawn_blocking(move || Preparer::load(kind, &folder));
             Arc::new(load.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??)
         };
-        let name = backend::name(kind);
+        let execution = {
+            let (folder, settings, preparer) = (Arc::clone(&folder), settings.clone(), Arc::clone(&preparer));
+            let hardware = hardware.clone();
+            let choice = move || execution::choose(kind, &folder, &settings, wish, &hardware, || preparer.samples());
+            let choice = tokio::task::spawn_blocking(choice);
+            choice.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??
+        };
+        let name = backend::name(execution.backend);
         let postprocess = Arc::new(Postprocess::new(&spec, name));
         let meters = Meters::new(&spec.name);
         let count = spec.instances.max(1);
@@ -74,7 +86,7 @@ impl Served {
             let (instance, ready) = Instance::spawn(InstanceSetup {
                 name: format!("{}-{slot}", spec.name),
                 slot,
-                load: Box::new(move || backend::open(kind, &folder, &settings)),
+                load: Box::new(move || backend::open(execution, &folder, &settings)),
                 warm_up: preparer.largest(&spec),
                 postprocess: Arc::clone(&postprocess),
                 meters: meters.clone(),
@@ -107,7 +119,7 @@ impl Served {
         let task = tokio::spawn(batcher.run());
         Ok(Self {
             preparer,
-            backend: name,
+            execution,
             queue,
             waiting: Arc::new(AtomicUsize::new(0)),
             left,
@@ -119,6 +131,11 @@ impl Served {
             meters,
             spec,
         })
+    }
+
+    /// How the model is executed.
+    pub(crate) fn execution(&self) -> Execution {
+        self.execution
     }
 
     /// See [`crate::Engine::infer`].
@@ -168,7 +185,9 @@ impl Served {
         ModelState {
             name: Arc::clone(&self.spec.name),
             version: Arc::clone(&self.spec.version),
-            backend: self.backend,
+            backend: backend::name(self.execution.backend),
+            device: self.execution.device.to_string(),
+            precision: self.execution.precision.as_str(),
             ready: alive == self.instances && !self.stopping.load(Ordering::Acquire),
             waiting: self.waiting.load(Ordering::Relaxed),
         }
