@@ -10,13 +10,15 @@
 //! | what was judged and performed, read from the events | [`ledger`] |
 //! | what a platform sends, for the fake backend | [`mixture`] |
 //! | what is sent: texts of a given length, JPEG frames | [`workload`] |
-//! | closed-loop HTTP load | [`load`] |
-//! | medians, percentiles, the result table | [`report`] |
+//! | closed-loop and open-loop HTTP load | [`load`] |
+//! | other engines in processes of their own | [`peer`] |
+//! | medians, percentiles, the result table, its JSON and its picture | [`report`] |
 
 pub mod cluster;
 pub mod ledger;
 pub mod load;
 pub mod mixture;
+pub mod peer;
 pub mod report;
 pub mod scenario;
 pub mod service;

@@ -1,4 +1,5 @@
-//! Closed-loop HTTP load: each connection sends its next request when the last one was answered.
+//! HTTP load. Closed loop: each connection sends its next request when the last one was answered. Open loop: requests are sent
+//! at given times, whatever became of those before.
 
 use std::{
     sync::{
@@ -61,13 +62,7 @@ pub async fn run(
                 }
                 let request = &requests[index % requests.len()];
                 let sent = Instant::now();
-                let response = client
-                    .post(format!("{base}{}", request.path))
-                    .header("content-type", request.content_type)
-                    .body(request.body.clone())
-                    .send()
-                    .await
-                    .context("the service did not answer")?;
+                let response = post(&client, &base, request).await?;
                 let status = response.status();
                 let body = response.bytes().await?;
                 if status.is_success() {
@@ -89,4 +84,102 @@ pub async fn run(
     }
     seen.elapsed = start.elapsed();
     Ok(seen)
+}
+
+/// Sends request `i` at `times[i]` after the start. Latencies count from the intended time, so that a client that falls behind
+/// does not hide what a user would have waited.
+pub async fn run_at(base: &str, requests: &[Request], times: &[Duration]) -> anyhow::Result<Seen> {
+    let client = reqwest::Client::builder().tcp_nodelay(true).build()?;
+    let start = tokio::time::Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (request, at) in requests.iter().cycle().zip(times) {
+        let due = start + *at;
+        tokio::time::sleep_until(due).await;
+        let call = client
+            .post(format!("{base}{}", request.path))
+            .header("content-type", request.content_type)
+            .body(request.body.clone());
+        tasks.spawn(async move {
+            let response = call.send().await.context("the service did not answer")?;
+            let status = response.status();
+            response.bytes().await?;
+            anyhow::ensure!(status.is_success() || status.as_u16() == 429, "answered {status}");
+            anyhow::Ok(status.is_success().then(|| due.elapsed()))
+        });
+    }
+    let mut seen = Seen { answered: 0, refused: 0, elapsed: Duration::ZERO, latencies: Vec::new() };
+    while let Some(result) = tasks.join_next().await {
+        match result?? {
+            Some(latency) => seen.latencies.push(latency),
+            None => seen.refused += 1,
+        }
+    }
+    seen.answered = seen.latencies.len();
+    seen.elapsed = start.elapsed();
+    Ok(seen)
+}
+
+/// Sends `requests` in turn for `length` and counts answers, whatever their status.
+pub async fn run_any(
+    base: &str,
+    requests: &Arc<Vec<Request>>,
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<usize> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let client = reqwest::Client::builder().pool_max_idle_per_host(1).tcp_nodelay(true).build()?;
+        let (base, requests, next) = (base.to_owned(), Arc::clone(requests), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut answered = 0;
+            while start.elapsed() < length {
+                let request = &requests[next.fetch_add(1, Ordering::Relaxed) % requests.len()];
+                post(&client, &base, request).await?.bytes().await?;
+                answered += 1;
+            }
+            anyhow::Ok(answered)
+        });
+    }
+    let mut answered = 0;
+    while let Some(result) = tasks.join_next().await {
+        answered += result??;
+    }
+    Ok(answered)
+}
+
+/// Sends each request until it is accepted; answers how often one came back with 429.
+pub async fn run_until_accepted(base: &str, requests: Arc<Vec<Request>>, senders: usize) -> anyhow::Result<usize> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..senders {
+        let (client, base) = (reqwest::Client::new(), base.to_owned());
+        let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut refused = 0;
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let response = post(&client, &base, request).await?;
+                    if response.status().is_success() {
+                        break;
+                    }
+                    anyhow::ensure!(response.status().as_u16() == 429, "answered {}", response.status());
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            anyhow::Ok(refused)
+        });
+    }
+    let mut refused = 0;
+    while let Some(result) = tasks.join_next().await {
+        refused += result??;
+    }
+    Ok(refused)
+}
+
+async fn post(client: &reqwest::Client, base: &str, request: &Request) -> anyhow::Result<reqwest::Response> {
+    let call = client.post(format!("{base}{}", request.path)).header("content-type", request.content_type);
+    call.body(request.body.clone()).send().await.context("the service did not answer")
 }
