@@ -95,6 +95,10 @@ impl Services {
             webhooks,
         )
         .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
+        let own = pipeline.refresh_policies().await.context("the tenants' policies cannot be read from the store")?;
+        if own > 0 {
+            tracing::info!(tenants = own, "tenants have policies of their own");
+        }
         Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
     }
 }

@@ -14,7 +14,7 @@ use pipeline::{
     signal::Signal,
     stream::{
         call::{ParticipantState, Standing},
-        ladder::{Ladder, Step},
+        ladder::{Ladder, Scope, Step},
         likeness::Likeness,
     },
 };
@@ -88,6 +88,8 @@ fn decisions(criterion: &mut Criterion) {
         signals,
         context: &[],
         standing: Standing::Open,
+        share: None,
+        person: None,
     };
     let (state, at) = (ParticipantState::default(), DateTime::UNIX_EPOCH);
     criterion.bench_function("policy/clean text", |bencher| {
@@ -100,6 +102,9 @@ fn decisions(criterion: &mut Criterion) {
         name: "call".into(),
         window: TimeDelta::seconds(30),
         steps: vec![Step { violations: 3, action: ActionKind::Disconnect }],
+        scope: Scope::Call,
+        cooldown: TimeDelta::zero(),
+        calm: TimeDelta::zero(),
     };
     criterion.bench_function("ladder/climb", |bencher| {
         let mut times = Vec::new();

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`] |
 //! | state over time, pure | [`stream`] |
+//! | what becomes of decisions, pure | [`enforcement`] |
 //! | what is done to content before a model sees it | [`normalise`], [`decode`], [`hash`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
+//! | how sure a share is, pure | [`interval`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
 //! | the contract of events in and out | [`schemas`] |
@@ -22,10 +24,12 @@ pub mod action;
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod enforcement;
 pub mod error;
 pub mod fallback;
 pub mod hash;
 pub mod index;
+pub mod interval;
 pub mod item;
 mod judge;
 pub mod normalise;

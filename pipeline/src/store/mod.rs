@@ -11,9 +11,15 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod enforcement;
+mod policies;
 pub mod postgres;
 mod row;
 pub mod sqlite;
+mod text;
+
+pub use enforcement::{EnforcementStore, Told};
+pub use policies::{OutcomePlace, PolicyStore};
 
 use std::sync::Arc;
 
@@ -23,6 +29,7 @@ use models::Lane;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
@@ -39,7 +46,7 @@ pub enum Recorded {
     New,
     /// This item's outcome, or this report, was there before: nothing was written.
     Already,
-    /// The participant's state, or the call, changed since it was read: nothing was written. Read it again, decide again.
+    /// The participant's or the person's state, or the call, changed since it was read: nothing was written. Read it again, decide again.
     Stale,
 }
 
@@ -118,6 +125,10 @@ pub struct OutcomeRecord {
     pub outcome: Outcome,
     /// New state of the frame's participant.
     pub participant: Option<ParticipantChange>,
+    /// New state of the person.
+    pub person: Option<PersonChange>,
+    /// What is done, to be followed: one for each of the outcome's actions.
+    pub entries: Vec<ActionEntry>,
     /// The text, kept for the context window when there is a conversation and an author.
     pub context_text: Option<String>,
     /// Events to append, `item.judged` included.
@@ -126,9 +137,10 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
 }
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties.
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; in traits of their own
+/// policies and enforcement.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: PolicyStore + EnforcementStore + Send + Sync {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;

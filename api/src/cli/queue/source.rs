@@ -1,20 +1,20 @@
 //! Where `chaperone queue` reads from: the queue itself, or a running service.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use pipeline::{
     clock::Clock,
     item::ItemId,
     queue::{self, Queue},
     store,
 };
-use reqwest::{Method, StatusCode, header::AUTHORIZATION};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Reach;
 use crate::{
-    cli::Global,
+    cli::{Global, service::Service},
     config::{Config, show::redact_url},
     role::scheme_of,
     routes::{
@@ -23,10 +23,6 @@ use crate::{
     },
 };
 
-/// Variable that holds the key of a running service.
-const KEY: &str = "CHAPERONE_KEY";
-/// A service that has not answered by then will not.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Dead letters that are changed at once.
 const PAGE: u32 = 1000;
 
@@ -58,7 +54,7 @@ impl Source {
                 let lanes: Vec<LaneView> = queue.depth().await?.into_iter().map(LaneView::from).collect();
                 Ok(json!({ "lanes": lanes }))
             }
-            Self::Service(service) => service.ask(Method::GET, "/v1/queue").await,
+            Self::Service(service) => service.get("/v1/queue").await,
         }
     }
 
@@ -69,7 +65,7 @@ impl Source {
                 let letters: Vec<DeadLetterView> = letters.into_iter().map(DeadLetterView::from).collect();
                 Ok(json!({ "dead_letters": letters }))
             }
-            Self::Service(service) => service.ask(Method::GET, &format!("/v1/queue/dead-letters?limit={limit}")).await,
+            Self::Service(service) => service.get(&format!("/v1/queue/dead-letters?limit={limit}")).await,
         }
     }
 
@@ -96,9 +92,7 @@ impl Source {
                 shown["item"]["tenant"] = tenant.into();
                 Ok(shown)
             }
-            Self::Service(service) => {
-                service.ask(Method::GET, &format!("/v1/queue/dead-letters/{id}?content={content}")).await
-            }
+            Self::Service(service) => service.get(&format!("/v1/queue/dead-letters/{id}?content={content}")).await,
         }
     }
 
@@ -106,7 +100,7 @@ impl Source {
     pub(super) async fn replay(&self, ids: Vec<ItemId>) -> Result<usize> {
         match self {
             Self::Direct(queue) => Ok(queue.replay(ids).await?),
-            Self::Service(service) => service.each(Method::POST, ids, "/replay").await,
+            Self::Service(service) => each(service, Method::POST, ids, "/replay").await,
         }
     }
 
@@ -114,7 +108,7 @@ impl Source {
     pub(super) async fn discard(&self, ids: Vec<ItemId>) -> Result<usize> {
         match self {
             Self::Direct(queue) => Ok(queue.discard(ids).await?),
-            Self::Service(service) => service.each(Method::DELETE, ids, "").await,
+            Self::Service(service) => each(service, Method::DELETE, ids, "").await,
         }
     }
 }
@@ -137,63 +131,16 @@ async fn direct(config: &Config) -> Result<Arc<dyn Queue>> {
         .with_context(|| format!("cannot open queue.url `{url}`: is the server running, and may this user in?"))
 }
 
-/// A running service.
-pub(super) struct Service {
-    http: reqwest::Client,
-    base: String,
-    key: Option<String>,
-}
-
-impl Service {
-    fn new(url: &str, key: Option<String>) -> Result<Self> {
-        let parsed =
-            url::Url::parse(url).with_context(|| format!("--url `{url}`: write for example http://127.0.0.1:8080"))?;
-        let http = reqwest::Client::builder().timeout(PATIENCE);
-        // A proxy from the environment would only be in the way on this machine.
-        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        let http = if local { http.no_proxy() } else { http }.build().context("building the HTTP client")?;
-        let key = key.or_else(|| std::env::var(KEY).ok()).filter(|key| !key.is_empty());
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), key })
-    }
-
-    async fn send(&self, method: Method, path: &str) -> Result<(StatusCode, Value)> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+/// One after the other; those that are not there are left out.
+async fn each(service: &Service, method: Method, ids: Vec<ItemId>, verb: &str) -> Result<usize> {
+    let mut done = 0;
+    for id in ids {
+        let path = format!("/v1/queue/dead-letters/{id}{verb}");
+        match service.send(method.clone(), &path, None).await? {
+            (StatusCode::NOT_FOUND, _) => {}
+            (status, _) if status.is_success() => done += 1,
+            (status, body) => return Err(service.refusal(status, &body)),
         }
-        let response = request.send().await.with_context(|| format!("no service answers at {}", self.base))?;
-        let status = response.status();
-        let body = response.bytes().await.context("reading the answer")?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
-
-    async fn ask(&self, method: Method, path: &str) -> Result<Value> {
-        let (status, body) = self.send(method, path).await?;
-        if status.is_success() { Ok(body) } else { Err(self.refusal(status, &body)) }
-    }
-
-    /// One after the other; those that are not there are left out.
-    async fn each(&self, method: Method, ids: Vec<ItemId>, verb: &str) -> Result<usize> {
-        let mut done = 0;
-        for id in ids {
-            let path = format!("/v1/queue/dead-letters/{id}{verb}");
-            match self.send(method.clone(), &path).await? {
-                (StatusCode::NOT_FOUND, _) => {}
-                (status, _) if status.is_success() => done += 1,
-                (status, body) => return Err(self.refusal(status, &body)),
-            }
-        }
-        Ok(done)
-    }
-
-    fn refusal(&self, status: StatusCode, body: &Value) -> anyhow::Error {
-        let message = body["error"]["message"].as_str().unwrap_or("no reason was given");
-        let hint = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                " (--key or CHAPERONE_KEY: a key with the scope `admin`)"
-            }
-            _ => "",
-        };
-        anyhow!("{} answered {status}: {message}{hint}", self.base)
-    }
+    Ok(done)
 }
