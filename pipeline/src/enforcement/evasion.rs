@@ -74,7 +74,7 @@ fn range(ip: IpAddr) -> String {
     }
 }
 
-/// What addresses of one maker have in common: `J.Doe+5@x.org` and `jdoe17@x.org` are both `jdoe#@x.org`. `None`: no address.
+/// What addresses of one maker have in common: `J.Doe4+news@x.org` and `jdoe17@x.org` are both `jdoe#@x.org`. `None`: no address.
 fn pattern(email: &str) -> Option<String> {
     let email = email.trim().to_lowercase();
     let (local, domain) = email.split_once('@')?;
