@@ -337,11 +337,7 @@ fn at(error: PipelineError) -> ApiError {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn validate(
-    _app: State<Shared>,
-    _caller: Allowed<ToAdmin>,
-    Body(new): Body<PolicyText>,
-) -> Json<Validation> {
+pub async fn validate(_app: State<Shared>, _caller: Allowed<ToAdmin>, Body(new): Body<PolicyText>) -> Json<Validation> {
     Json(match Policy::parse("policy.toml", &new.text) {
         Ok(policy) => Validation {
             valid: true,
