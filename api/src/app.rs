@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::Keys,
+    desk::DeskState,
     error::{ApiError, Dialect},
     openapi, routes,
     services::Services,
@@ -45,6 +46,8 @@ pub struct App {
     pub document: Bytes,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
+    /// What the desk's routes share.
+    pub desk: Arc<DeskState>,
     /// Requests that may still begin.
     slots: Semaphore,
     /// Time that a request may take.
@@ -79,6 +82,7 @@ pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> 
         stopping,
         document: Bytes::from(openapi::document_json()?),
         streams: Arc::new(Semaphore::new(server.max_requests)),
+        desk: services.desk.clone(),
         slots: Semaphore::new(server.max_requests),
         timeout: Duration::from_secs(server.request_seconds),
         services,

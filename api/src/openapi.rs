@@ -22,6 +22,8 @@ use crate::routes;
         (name = "calls", description = "Calls are sessions: who takes part, what they show."),
         (name = "events", description = "What happened, as a stream; and what the platform tells us."),
         (name = "reports", description = "What people report of each other."),
+        (name = "review", description = "The reviewers' desk: queues, cases, decisions, appeals, audit, people. By the console's session, or a key with the scope `review`, `lead` or `admin`."),
+        (name = "session", description = "Signing in to the console, and its accounts."),
         (name = "people", description = "Profiles and who is like whom."),
         (name = "compat", description = "Other services' shapes, so that their clients work here: OpenAI, Perspective."),
         (name = "operation", description = "Health, metrics, this document."),

@@ -27,6 +27,7 @@ mod frames;
 pub mod notices;
 mod profiles;
 mod reports;
+pub mod review;
 
 use crate::{
     clock::{Clock, clamp_occurred},
@@ -42,7 +43,7 @@ use crate::{
     record::{action, outcome_record},
     signal::Signal,
     slots::Slots,
-    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store},
+    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store, desk::Desk},
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
@@ -98,6 +99,7 @@ pub struct Pipeline {
     engine: Engine,
     policies: Arc<PolicySet>,
     store: Arc<dyn Store>,
+    desk: Desk,
     index: Arc<dyn VectorIndex>,
     clock: Clock,
     config: Arc<PipelineConfig>,
@@ -159,6 +161,7 @@ impl Pipeline {
             sampler: Arc::new(Mutex::new(Sampler::new(config.frame_budget_per_second.into()))),
             keys: RandomState::new(),
             live_max_age: None,
+            desk: review::desk_of(&store, &clock, &webhooks),
             engine,
             policies,
             store,
@@ -443,9 +446,10 @@ impl Pipeline {
     }
 
     /// As `commit`; `None` when the participant's state is no longer the one that was read.
-    async fn try_commit(&self, work: &Work<'_>, record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
+    async fn try_commit(&self, work: &Work<'_>, mut record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
         if work.mode == Mode::Record {
+            record.case = self.case_for(work, &outcome).await?;
             match self.store.record_outcome(record).await? {
                 Recorded::New => {}
                 Recorded::Already => return self.recorded(work.envelope).await.map(Some),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     action::Action,
-    item::{ActionId, Envelope},
+    item::{ActionId, DecisionId, Envelope},
     policy::ActionDraft,
     store::{Event, OutcomeRecord},
     verdict::Outcome,
@@ -55,7 +55,7 @@ pub(crate) fn outcome_record(outcome: Outcome, webhooks: &[WebhookInterest]) -> 
     let mut events = vec![judged_event(&outcome)];
     events.extend(outcome.actions.iter().map(|action| action_event(action, outcome.next_frame_ms)));
     let webhooks = interested(&events, webhooks);
-    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks }
+    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks, case: None }
 }
 
 /// Says who, where and which item; never what was said or shown.
@@ -124,6 +124,24 @@ fn action_event(action: &Action, next_frame_ms: Option<u32>) -> Event {
         body["next_frame_ms"] = pause.into();
     }
     event(MODERATION_ACTION, action.id.to_string(), &action.subject, action.decided_at, body)
+}
+
+/// The event of an action that a member of staff took. `by` is their pseudonym; `seconds` says how long it lasts.
+pub(crate) fn staff_action_event(
+    action: &Action,
+    seconds: Option<u64>,
+    by: &str,
+    decision: Option<DecisionId>,
+) -> Event {
+    let mut event = action_event(action, None);
+    event.data["by"] = by.into();
+    if let Some(seconds) = seconds {
+        event.data["seconds"] = seconds.into();
+    }
+    if let Some(decision) = decision {
+        event.data["decision"] = decision.to_string().into();
+    }
+    event
 }
 
 /// A score with four decimals.

@@ -104,7 +104,7 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         reused: false,
         next_frame_ms: None,
     };
-    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks: vec![] }
+    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks: vec![], case: None }
 }
 
 /// Takes deliveries for [`LEASE`].

@@ -17,8 +17,14 @@ const UNUSABLE: [i32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
 const AWAY: [&str; 9] = ["08", "40", "28", "3D", "53", "55P03", "57", "58", "25006"];
 
 impl From<sqlx::Error> for PipelineError {
-    /// Messages come from the database and name tables and columns, never values.
     fn from(error: sqlx::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&sqlx::Error> for PipelineError {
+    /// Messages come from the database and name tables and columns, never values.
+    fn from(error: &sqlx::Error) -> Self {
         let message = error.to_string();
         match error {
             sqlx::Error::Database(database) => {

@@ -18,6 +18,7 @@ mod duties;
 mod events;
 mod gather;
 mod journal;
+pub(in crate::store) mod link;
 mod listen;
 mod open;
 mod outcomes;
@@ -36,7 +37,7 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
+use super::{link::Tables, DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
@@ -350,6 +351,10 @@ impl Store for PostgresStore {
 
     async fn health(&self) -> Result<(), PipelineError> {
         duties::health(&self.database).await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::postgres(link::PostgresLink::new(Arc::clone(&self.database)))
     }
 
     fn event_signal(&self) -> watch::Receiver<i64> {

@@ -48,6 +48,7 @@ async fn fresh() -> (Arc<dyn Store>, Place) {
 }
 
 mod alone {
+    crate::store::desk::contract::desk_contract!(super::fresh);
     crate::store::contract::store_contract!(super::fresh);
 }
 

@@ -14,6 +14,7 @@ mod duties;
 mod events;
 mod items;
 mod journal;
+mod link;
 mod people;
 mod profiles;
 #[cfg(test)]
@@ -36,7 +37,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
+use super::{link::Tables, DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
@@ -108,7 +109,7 @@ impl SqliteStore {
     }
 
     /// Runs a reading `work` on a connection of its own, and measures it.
-    async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, PipelineError>
+    pub(in crate::store) async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, PipelineError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, PipelineError>> + Send + 'static,
@@ -355,6 +356,10 @@ impl Store for SqliteStore {
             })
         })
         .await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::sqlite(self.clone())
     }
 
     fn event_signal(&self) -> watch::Receiver<i64> {

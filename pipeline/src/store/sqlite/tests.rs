@@ -37,10 +37,12 @@ async fn memory() -> (Arc<dyn Store>, ()) {
 }
 
 mod on_file {
+    crate::store::desk::contract::desk_contract!(super::file);
     crate::store::contract::store_contract!(super::file);
 }
 
 mod in_memory {
+    crate::store::desk::contract::desk_contract!(super::memory);
     crate::store::contract::store_contract!(super::memory);
 }
 
@@ -136,12 +138,11 @@ async fn p1_audit_has_one_row_for_each_outcome_that_acts() {
         store.record_outcome(judged.clone()).await.unwrap();
         store.record_outcome(judged).await.unwrap();
     }
-    let sql = "SELECT actor, policy, action, length(item) FROM audit ORDER BY sequence";
+    let sql = "SELECT actor, kind, number FROM audit_entries ORDER BY number";
     let rows = sqlx::query(sql).fetch_all(store.readers.as_ref().unwrap()).await.unwrap();
-    let rows: Vec<(String, String, String, i64)> =
-        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
-    let expected = |action: &str| ("policy".to_owned(), "p1".to_owned(), action.to_owned(), 16);
-    assert_eq!(rows, [expected("warn"), expected("ban")]);
+    let rows: Vec<(String, String, i64)> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let expected = |kind: &str, number| ("policy".to_owned(), kind.to_owned(), number);
+    assert_eq!(rows, [expected("item.warn", 1), expected("item.ban", 2)]);
 }
 
 #[tokio::test]
