@@ -8,15 +8,22 @@ macro_rules! schema {
 }
 
 /// Group, file name, text.
-pub const ALL: [(&str, &str, &str); 15] = [
+pub const ALL: [(&str, &str, &str); 22] = [
+    schema!("events", "appeal.resolved.v1.json"),
+    schema!("events", "appeal.submitted.v1.json"),
     schema!("events", "call.ended.v1.json"),
     schema!("events", "call.joined.v1.json"),
     schema!("events", "call.left.v1.json"),
     schema!("events", "call.started.v1.json"),
+    schema!("events", "case.changed.v1.json"),
+    schema!("events", "case.decided.v1.json"),
+    schema!("events", "case.opened.v1.json"),
     schema!("events", "item.judged.v1.json"),
     schema!("events", "match.created.v1.json"),
     schema!("events", "match.ended.v1.json"),
     schema!("events", "moderation.action.v1.json"),
+    schema!("events", "moderation.undone.v1.json"),
+    schema!("events", "report.resolved.v1.json"),
     schema!("events", "report.submitted.v1.json"),
     schema!("notices", "call.ended.v1.json"),
     schema!("notices", "call.joined.v1.json"),

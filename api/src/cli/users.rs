@@ -13,7 +13,10 @@ use pipeline::{
     },
 };
 
-use super::{Exit, Global, table::rows};
+use super::{
+    Exit, Global,
+    table::{Paint, one_line, rows},
+};
 use crate::{auth::DEFAULT_TENANT, password};
 
 /// Arguments of `chaperone users`.
@@ -130,13 +133,16 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
                 writeln!(out, "no accounts: `chaperone users create ada --role admin` makes the first")?;
                 return Ok(Exit::Fine);
             }
-            let mut table = vec![["LOGIN", "ROLE", "NAME", "CODES", "STATE"].map(ToOwned::to_owned).to_vec()];
-            table.extend(users.into_iter().map(|user| {
-                let codes = if user.totp { "yes" } else { "no" };
-                let state = if user.disabled { "locked out" } else { "active" };
-                vec![user.login, user.role.as_str().to_owned(), user.profile.name, codes.to_owned(), state.to_owned()]
-            }));
-            write!(out, "{}", rows(&table))?;
+            let lines: Vec<Vec<String>> = users
+                .into_iter()
+                .map(|user| {
+                    let codes = if user.totp { "yes" } else { "no" };
+                    let state = if user.disabled { "locked out" } else { "active" };
+                    vec![user.login, user.role.as_str().into(), one_line(&user.profile.name), codes.into(), state.into()]
+                })
+                .collect();
+            let heading = ["login", "role", "name", "codes", "state"];
+            write!(out, "{}", rows(&heading, &lines, Paint::stdout()))?;
         }
     }
     Ok(Exit::Fine)

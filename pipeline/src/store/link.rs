@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{
-    AssertSqlSafe, Column as _, Executor, PgConnection, Row as _, SqliteConnection, TypeInfo, ValueRef, postgres::PgRow,
+    AssertSqlSafe, Column as _, PgConnection, Row as _, SqliteConnection, TypeInfo, ValueRef, postgres::PgRow,
     sqlite::SqliteRow,
 };
 
@@ -157,7 +157,7 @@ impl Row {
     }
 
     fn of_sqlite(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        let value = |column: usize| {
+        let value = |column: usize| -> Result<Value, sqlx::Error> {
             let raw = row.try_get_raw(column)?;
             if raw.is_null() {
                 return Ok(Value::Text(None));
@@ -297,10 +297,10 @@ impl<'c> Link<'c> {
         let sql = AssertSqlSafe(sql.into());
         match &mut self.wire {
             Wire::Sqlite(connection) => {
-                Ok(connection.execute(sqlite_query(sqlx::query(sql), values)).await?.rows_affected())
+                Ok(sqlite_query(sqlx::query(sql), values).execute(&mut **connection).await?.rows_affected())
             }
             Wire::Postgres(connection) => {
-                let done = connection.execute(postgres_query(sqlx::query(sql), values)).await;
+                let done = postgres_query(sqlx::query(sql), values).execute(&mut **connection).await;
                 Ok(done.map_err(|error| self.told.failed(error))?.rows_affected())
             }
         }

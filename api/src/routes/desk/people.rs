@@ -89,7 +89,7 @@ pub async fn card(
 #[utoipa::path(
     get, path = "/v1/people/{actor}/export", tag = "review", params(("actor" = String, Path, description = "Who")),
     responses(
-        (status = 200, description = "The document", body = Object),
+        (status = 200, description = "The document", body = Value),
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]

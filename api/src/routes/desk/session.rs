@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::{
     Json,
     extract::{ConnectInfo, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{Extensions, HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -111,12 +111,12 @@ pub struct ExposureView {
 )]
 pub async fn sign_in(
     State(app): State<Shared>,
-    address: Option<ConnectInfo<SocketAddr>>,
+    extensions: Extensions,
     headers: HeaderMap,
     Body(given): Body<SignIn>,
 ) -> Result<Response, ApiError> {
     let desk = app.services.pipeline.desk();
-    let address = address.map(|ConnectInfo(address)| address.ip().to_string());
+    let address = extensions.get().map(|ConnectInfo(address): &ConnectInfo<SocketAddr>| address.ip().to_string());
     let mut names = vec![format!("login:{}", given.login.chars().take(200).collect::<String>())];
     names.extend(address.map(|address| format!("address:{address}")));
     if let Some(until) = desk.may_sign_in(names.clone()).await? {

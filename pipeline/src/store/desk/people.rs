@@ -353,7 +353,7 @@ async fn forget_items(link: &mut Link<'_>, tenant: &TenantId, actor: &str) -> Re
                 "UPDATE outcomes SET actor = NULL, outcome = $2 WHERE id = ($1)::uuid AND tenant = $3 AND actor = $4",
             );
             let mut row = values![row.text(0)?, json_value(&outcome)?];
-            if link.lock() != "" {
+            if !link.lock().is_empty() {
                 row.extend(values![tenant.as_str(), actor]);
             }
             link.run(sql, row).await?;
