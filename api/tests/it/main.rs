@@ -20,5 +20,6 @@ mod notices;
 mod profiles;
 mod queue;
 mod reports;
+mod review;
 mod split;
 mod storm;

@@ -28,6 +28,8 @@ pub mod claims;
 pub(crate) mod contract;
 pub mod decide;
 mod effects;
+#[cfg(test)]
+pub(crate) mod measure;
 pub mod people;
 pub mod quality;
 pub mod reports;

@@ -339,3 +339,9 @@ async fn writes_per_second() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c1_fifty_thousand_cases_answer_in_time_from_a_server() {
+    let (store, _place) = fresh().await;
+    crate::store::desk::measure::c1_fifty_thousand_cases_answer_in_time("postgres", &store).await;
+}

@@ -259,3 +259,9 @@ async fn writes_per_second() {
         println!("{callers} callers: {rate:.0} outcomes/s, slowest {slowest:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c1_fifty_thousand_cases_answer_in_time_from_a_file() {
+    let (store, _folder) = file().await;
+    crate::store::desk::measure::c1_fifty_thousand_cases_answer_in_time("sqlite", &store).await;
+}
