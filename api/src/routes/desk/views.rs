@@ -743,12 +743,10 @@ pub struct StatsView {
     pub mean_looked_seconds: f64,
     /// Mean seconds until decided.
     pub mean_waited_seconds: f64,
-    /// State and number of reports.
-    #[schema(value_type = Vec<Vec<Object>>)]
-    pub reports: Vec<(String, u64)>,
-    /// State and number of appeals.
-    #[schema(value_type = Vec<Vec<Object>>)]
-    pub appeals: Vec<(String, u64)>,
+    /// Reports by state.
+    pub reports: BTreeMap<String, u64>,
+    /// Appeals by state.
+    pub appeals: BTreeMap<String, u64>,
 }
 
 /// A text that was found.

@@ -234,9 +234,9 @@ impl Desk {
         let (now, who) = (self.now(), who.clone());
         self.write("open_session", move |mut link| {
             Box::pin(async move {
+                link.run("DELETE FROM sessions WHERE expires_at <= $1", values![now]).await?;
                 let sql = "INSERT INTO sessions (digest, user_id, csrf, created_at, seen_at, expires_at) VALUES ($1, $2, $3, $4, $4, $5)";
                 link.run(sql, values![digest, who.id.to_string(), csrf, now, expires_at]).await?;
-                link.run("DELETE FROM sessions WHERE expires_at < $1", values![now]).await?;
                 let subject = format!("user:{}", who.login);
                 let entry = AuditDraft { at: now, actor: who.login, kind: "session.opened".into(), subject, detail: json!({}) };
                 audit::append(&mut link, &who.tenant, entry).await

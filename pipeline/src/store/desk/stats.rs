@@ -1,5 +1,7 @@
 //! Counts: what waits, what was decided, by whom and how fast.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -80,9 +82,9 @@ pub struct Stats {
     /// Mean seconds from the opening of a case to its decision.
     pub mean_waited_seconds: f64,
     /// Reports by state.
-    pub reports: Vec<(String, u64)>,
+    pub reports: BTreeMap<String, u64>,
     /// Appeals by state.
-    pub appeals: Vec<(String, u64)>,
+    pub appeals: BTreeMap<String, u64>,
 }
 
 impl Desk {
@@ -211,6 +213,6 @@ fn days(rows: &[Row]) -> Result<Vec<DayCount>, PipelineError> {
     rows.iter().map(one).collect()
 }
 
-fn states(rows: &[Row]) -> Result<Vec<(String, u64)>, PipelineError> {
+fn states(rows: &[Row]) -> Result<BTreeMap<String, u64>, PipelineError> {
     rows.iter().map(|row| Ok((row.string(0)?, row.count(1)?))).collect()
 }
