@@ -38,7 +38,8 @@ pub struct Caller {
 
 impl Caller {
     fn may(&self, scope: Scope) -> bool {
-        let covers = |held: Scope| held == scope || held == Scope::Admin || (held == Scope::Lead && scope == Scope::Review);
+        let covers =
+            |held: Scope| held == scope || held == Scope::Admin || (held == Scope::Lead && scope == Scope::Review);
         self.scopes.iter().any(|held| covers(*held))
     }
 }

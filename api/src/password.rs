@@ -36,7 +36,8 @@ pub fn hash(password: &str) -> Result<String> {
 /// Is it the password? With no hash it takes as long, and says no: so nobody learns which logins exist. Call it off the async threads.
 pub fn verify(password: &str, kept: Option<&str>) -> bool {
     // Of a random password that nobody knows.
-    const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo";
+    const NOBODY: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$GpZ3sK/oH9p7VIiV56G/64Zo/8GaUw434IimaPqxwCo";
     let Ok(parsed) = PasswordHash::new(kept.unwrap_or(NOBODY)) else { return false };
     Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && kept.is_some()
 }
@@ -56,7 +57,10 @@ pub fn totp_step(secret: &str, login: &str, code: &str, now: u64) -> Option<i64>
         bool::from(subtle::ConstantTimeEq::ct_eq(expected.as_bytes(), code.trim().as_bytes()))
     };
     let step = now / STEP;
-    [step, step.saturating_sub(1), step + 1].into_iter().find(|step| right(*step)).and_then(|step| i64::try_from(step).ok())
+    [step, step.saturating_sub(1), step + 1]
+        .into_iter()
+        .find(|step| right(*step))
+        .and_then(|step| i64::try_from(step).ok())
 }
 
 fn totp(secret: &str, login: &str) -> Result<TOTP> {

@@ -118,7 +118,10 @@ impl<N: Need + Send + Sync> FromRequestParts<Shared> for Seat<N> {
             let message = format!(
                 "The role `{}` does not have the permission `{}`: ask a lead or an admin.",
                 staff.role.as_str(),
-                serde_json::to_value(permission).ok().and_then(|name| name.as_str().map(ToOwned::to_owned)).unwrap_or_default()
+                serde_json::to_value(permission)
+                    .ok()
+                    .and_then(|name| name.as_str().map(ToOwned::to_owned))
+                    .unwrap_or_default()
             );
             return Err(ApiError::forbidden("permission_missing", message));
         }
@@ -146,12 +149,14 @@ async fn by_session(
 ) -> Result<(Staff, Seated), ApiError> {
     let digest = digest(cookie);
     let session = app.services.pipeline.desk().session(&digest).await?;
-    let session = session
-        .ok_or_else(|| ApiError::unauthenticated("session_ended", "The session is over: sign in again."))?;
+    let session =
+        session.ok_or_else(|| ApiError::unauthenticated("session_ended", "The session is over: sign in again."))?;
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let sent = headers.get(CSRF).map(|token| token.as_bytes()).unwrap_or_default();
     if !reads && !bool::from(sent.ct_eq(session.csrf.as_bytes())) {
-        let message = format!("A session's request that changes something needs the header `{CSRF}`: `GET /v1/session` tells its value.");
+        let message = format!(
+            "A session's request that changes something needs the header `{CSRF}`: `GET /v1/session` tells its value."
+        );
         return Err(ApiError::forbidden("csrf_missing", message));
     }
     let user = session.user;

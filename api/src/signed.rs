@@ -39,7 +39,8 @@ impl Signer {
     /// `path` with what opens it until [`HOLDS`] after `now`.
     pub fn sign(&self, path: &str, tenant: &str, now: DateTime<Utc>) -> String {
         let expires = (now + HOLDS).timestamp();
-        let mac = self.mac(path, tenant, expires).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default();
+        let mac =
+            self.mac(path, tenant, expires).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default();
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.append_pair("tenant", tenant).append_pair("expires", &expires.to_string()).append_pair("signature", &mac);
         format!("{path}?{}", query.finish())
@@ -68,7 +69,8 @@ mod tests {
         let (signer, now) = (Signer::new(vec![7; 32]), DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
         let (tenant, expires, signature) = parts(&signer.sign("/v1/x", "a & b", now));
         assert_eq!(tenant, "a & b");
-        let opens = |path: &str, tenant: &str, expires, signature: &str, at| signer.opens(path, tenant, expires, signature, at);
+        let opens =
+            |path: &str, tenant: &str, expires, signature: &str, at| signer.opens(path, tenant, expires, signature, at);
         assert!(opens("/v1/x", &tenant, expires, &signature, now));
         assert!(opens("/v1/x", &tenant, expires, &signature, now + HOLDS));
         assert!(!opens("/v1/x", &tenant, expires, &signature, now + HOLDS + TimeDelta::seconds(1)));

@@ -3,7 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use pipeline::{PipelineError, clock::Clock, index::VectorIndex, queue::Queue, store::{Store, desk::Desk}};
+use pipeline::{
+    PipelineError,
+    clock::Clock,
+    index::VectorIndex,
+    queue::Queue,
+    store::{Store, desk::Desk},
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 

@@ -52,7 +52,9 @@ Examples:
 /// Runs `chaperone audit`.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let config = global.config()?;
-    let store = store::connect(&config.store.url).await.context("cannot open store.url: with `sqlite:`, stop the service first")?;
+    let store = store::connect(&config.store.url)
+        .await
+        .context("cannot open store.url: with `sqlite:`, stop the service first")?;
     let desk = Desk::new(store.tables(), Clock::system(), Default::default());
     let tenants = match args.tenant {
         Some(tenant) => vec![TenantId(tenant)],
@@ -69,14 +71,19 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
                     None => false,
                 };
                 match (&verified.broken, missing) {
-                    (None, false) => writeln!(out, "{tenant}: {} entries hold; newest {}", verified.entries, verified.head)?,
+                    (None, false) => {
+                        writeln!(out, "{tenant}: {} entries hold; newest {}", verified.entries, verified.head)?
+                    }
                     (Some(broken), _) => {
                         exit = Exit::Failed;
                         writeln!(out, "{tenant}: BROKEN at entry {}: {}", broken.number, broken.what)?;
                     }
                     (None, true) => {
                         exit = Exit::Failed;
-                        writeln!(out, "{tenant}: BROKEN: the noted hash is not in the chain: entries were removed or written anew")?;
+                        writeln!(
+                            out,
+                            "{tenant}: BROKEN: the noted hash is not in the chain: entries were removed or written anew"
+                        )?;
                     }
                 }
             }

@@ -101,7 +101,9 @@ const BY: &str = "command line";
 /// Runs `chaperone users`.
 pub async fn run(args: Args, global: &Global) -> Result<Exit> {
     let config = global.config()?;
-    let store = store::connect(&config.store.url).await.context("cannot open store.url: with `sqlite:`, stop the service first")?;
+    let store = store::connect(&config.store.url)
+        .await
+        .context("cannot open store.url: with `sqlite:`, stop the service first")?;
     let desk = Desk::new(store.tables(), Clock::system(), Default::default());
     let tenant = args.tenant.as_str().into();
     let mut out = std::io::stdout();
@@ -117,7 +119,8 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         }
         Verb::Reset { login, password_stdin } => {
             let (password, made) = new_password(&login, password_stdin)?;
-            let change = UserChange { password: Some(password::hash(&password)?), totp: Some(None), ..UserChange::default() };
+            let change =
+                UserChange { password: Some(password::hash(&password)?), totp: Some(None), ..UserChange::default() };
             desk.change_user(&tenant, &login, change, BY).await?;
             writeln!(out, "the account `{login}` has a new password; its sessions have ended")?;
             tell(&mut out, &password, made)?;
@@ -138,7 +141,13 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
                 .map(|user| {
                     let codes = if user.totp { "yes" } else { "no" };
                     let state = if user.disabled { "locked out" } else { "active" };
-                    vec![user.login, user.role.as_str().into(), one_line(&user.profile.name), codes.into(), state.into()]
+                    vec![
+                        user.login,
+                        user.role.as_str().into(),
+                        one_line(&user.profile.name),
+                        codes.into(),
+                        state.into(),
+                    ]
                 })
                 .collect();
             let heading = ["login", "role", "name", "codes", "state"];

@@ -29,7 +29,8 @@ async fn next(service: &Service) -> Value {
 }
 
 async fn decide(service: &Service, case: &Value, ruling: &str, more: Value) -> Answer {
-    let mut body = json!({ "key": uuid::Uuid::now_v7(), "ruling": ruling, "seen": case["version"], "looked_seconds": 3 });
+    let mut body =
+        json!({ "key": uuid::Uuid::now_v7(), "ruling": ruling, "seen": case["version"], "looked_seconds": 3 });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     service.post(&format!("/v1/cases/{}/decision", case["id"].as_str().unwrap()), &body).await
 }
@@ -52,7 +53,9 @@ async fn c1_a_message_becomes_a_case_and_a_decision_reaches_the_platform() {
     let exhibit = &shown["evidence"][0]["exhibit"];
     fits::<Vec<views::EvidenceView>>(&shown["evidence"]);
     assert_eq!((&exhibit["text"], &exhibit["kind"]), (&json!(text), &json!("item")));
-    assert!(exhibit["thresholds"]["threat"].is_number() && exhibit["signals"].as_array().is_some_and(|all| !all.is_empty()));
+    assert!(
+        exhibit["thresholds"]["threat"].is_number() && exhibit["signals"].as_array().is_some_and(|all| !all.is_empty())
+    );
     assert_eq!(service.post("/v1/review/next", &json!({})).await.status, 204);
 
     service.post(&format!("{path}/steps"), &json!({ "step": "heartbeat" })).await.expect(200);
@@ -60,7 +63,10 @@ async fn c1_a_message_becomes_a_case_and_a_decision_reaches_the_platform() {
     let stale = decide(&service, &case, "act", json!({ "action": "ban" })).await;
     assert_eq!((stale.status, stale.code()), (409, "case_changed"));
     let case = service.get(&path).await.expect(200)["case"].clone();
-    let decided = decide(&service, &case, "act", json!({ "action": "suspend", "seconds": 60, "reason": "No threats." })).await.expect(201);
+    let decided =
+        decide(&service, &case, "act", json!({ "action": "suspend", "seconds": 60, "reason": "No threats." }))
+            .await
+            .expect(201);
     fits::<views::DecidedView>(&decided);
     let mut events = service.events("after=0&kinds=moderation.action").await;
     let told = loop {
@@ -206,7 +212,8 @@ async fn c4_the_console_is_told_of_cases_and_numbers_and_may_act_in_calls() {
     let mut response = response;
     service.post("/v1/reports", &json!({ "reporter": "bob", "subject": "ann", "reason": "spam" })).await.expect(201);
     while !(body.contains("event: case.opened") && body.contains("event: numbers")) {
-        let chunk = tokio::time::timeout(std::time::Duration::from_secs(20), response.chunk()).await.expect("told in time");
+        let chunk =
+            tokio::time::timeout(std::time::Duration::from_secs(20), response.chunk()).await.expect("told in time");
         body.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
     }
     service.post("/v1/calls", &json!({ "id": "c", "participants": ["ann", "bob"] })).await.expect(201);
@@ -218,5 +225,8 @@ async fn c4_the_console_is_told_of_cases_and_numbers_and_may_act_in_calls() {
     let done = service.post("/v1/review/actions", &act("ann")).await.expect(201);
     let mut events = service.events("after=0&kinds=moderation.action").await;
     let told = events.next().await.data;
-    assert_eq!((&told["key"], &told["data"]["action"], &told["data"]["call"]), (&done["id"], &json!("blur"), &json!("c")));
+    assert_eq!(
+        (&told["key"], &told["data"]["action"], &told["data"]["call"]),
+        (&done["id"], &json!("blur"), &json!("c"))
+    );
 }

@@ -120,7 +120,9 @@ impl Pipeline {
     }
 
     async fn before(&self, envelope: &Envelope) -> Result<Vec<Before>, PipelineError> {
-        let (Some(conversation), Some(actor)) = (&envelope.conversation, &envelope.actor) else { return Ok(Vec::new()) };
+        let (Some(conversation), Some(actor)) = (&envelope.conversation, &envelope.actor) else {
+            return Ok(Vec::new());
+        };
         let at = envelope.occurred_at;
         let texts = self.store.recent_texts(&envelope.tenant, conversation, actor, at, CONTEXT_KEPT).await?;
         Ok(texts.into_iter().map(|(at, text)| Before { at, text }).collect())
@@ -168,7 +170,18 @@ impl Pipeline {
     /// A new appeal, now.
     pub fn new_appeal(&self, tenant: TenantId, id: Option<AppealId>, actor: String, text: String) -> Appeal {
         let (id, at) = (id.unwrap_or_else(AppealId::new), self.clock.now());
-        Appeal { id, tenant, actor, decision: None, item: None, text, at, state: AppealState::Open, case: None, resolved_at: None }
+        Appeal {
+            id,
+            tenant,
+            actor,
+            decision: None,
+            item: None,
+            text,
+            at,
+            state: AppealState::Open,
+            case: None,
+            resolved_at: None,
+        }
     }
 
     /// Running calls, those with the highest risk first.
@@ -206,7 +219,8 @@ impl Pipeline {
         let now = self.clock.now();
         if let Some(call) = &by_hand.call {
             let found = self.store.load_call(&staff.tenant, call).await?;
-            let there = found.is_some_and(|call| call.ended_at.is_none() && call.present().any(|actor| *actor == by_hand.actor));
+            let there = found
+                .is_some_and(|call| call.ended_at.is_none() && call.present().any(|actor| *actor == by_hand.actor));
             if !there {
                 let id = format!("{} in {call}", by_hand.actor);
                 return Err(PipelineError::NotFound { what: "participant", id });
@@ -276,10 +290,12 @@ fn asks(outcome: &Outcome, settings: &ReviewSettings) -> Option<Source> {
 
 fn facts(outcome: &Outcome, settings: &ReviewSettings, source: Source) -> CaseFacts {
     let verdict = &outcome.verdict;
-    let mut labels: Vec<String> = verdict.reasons.iter().map(|reason| reason.label.clone()).filter(|label| !label.is_empty()).collect();
+    let mut labels: Vec<String> =
+        verdict.reasons.iter().map(|reason| reason.label.clone()).filter(|label| !label.is_empty()).collect();
     labels.dedup();
     let shown = outcome.signals.iter().filter(|signal| signal.score >= SHOWS).map(|signal| signal.label.as_str());
-    let graphic = outcome.envelope.kind != ItemKind::Text && settings.is_graphic(shown.chain(labels.iter().map(String::as_str)));
+    let graphic =
+        outcome.envelope.kind != ItemKind::Text && settings.is_graphic(shown.chain(labels.iter().map(String::as_str)));
     let first = verdict.reasons.first();
     CaseFacts {
         rules: verdict.reasons.iter().map(|reason| reason.rule.clone()).collect(),

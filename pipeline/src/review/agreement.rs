@@ -36,7 +36,8 @@ mod tests {
     use super::*;
 
     fn table(yes_yes: usize, yes_no: usize, no_yes: usize, no_no: usize) -> Vec<(bool, bool)> {
-        let cells = [((true, true), yes_yes), ((true, false), yes_no), ((false, true), no_yes), ((false, false), no_no)];
+        let cells =
+            [((true, true), yes_yes), ((true, false), yes_no), ((false, true), no_yes), ((false, false), no_no)];
         cells.into_iter().flat_map(|(pair, count)| std::iter::repeat_n(pair, count)).collect()
     }
 
@@ -44,7 +45,7 @@ mod tests {
     fn c7_kappa_of_known_tables() {
         // Worked by hand: (observed - chance) / (1 - chance).
         let rows = [
-            (table(20, 5, 10, 15), Some(0.4)),       // 0.70 observed, 0.50 by chance
+            (table(20, 5, 10, 15), Some(0.4)),              // 0.70 observed, 0.50 by chance
             (table(45, 15, 25, 15), Some(0.130_434_782_6)), // 0.60 observed, 0.54 by chance
             (table(10, 0, 0, 10), Some(1.0)),
             (table(0, 10, 10, 0), Some(-1.0)),

@@ -89,15 +89,23 @@ impl DecisionDraft {
         let acts = self.ruling == Ruling::Act;
         match self.action {
             None if acts => return wrong("decision_action", "`act` needs `action`: say what is done"),
-            Some(_) if !acts => return wrong("decision_action", "`action` belongs to the ruling `act` only: leave it out"),
+            Some(_) if !acts => {
+                return wrong("decision_action", "`action` belongs to the ruling `act` only: leave it out");
+            }
             Some(ActionKind::Allow | ActionKind::Review) => {
-                return wrong("decision_action", "`allow` and `review` do nothing: rule `dismiss`, or escalate the case");
+                return wrong(
+                    "decision_action",
+                    "`allow` and `review` do nothing: rule `dismiss`, or escalate the case",
+                );
             }
             _ => {}
         }
         let lasts = self.action.is_some_and(lasts);
         if self.seconds.is_some_and(|seconds| !lasts || seconds == 0 || seconds > MAX_SECONDS) {
-            return wrong("decision_duration", "`seconds` belongs to `mute`, `blur`, `suspend` and `ban`, from 1 s to ten years");
+            return wrong(
+                "decision_duration",
+                "`seconds` belongs to `mute`, `blur`, `suspend` and `ban`, from 1 s to ten years",
+            );
         }
         let too_long = |text: &Option<String>| text.as_ref().is_some_and(|text| text.len() > MAX_REASON_BYTES);
         if too_long(&self.reason) || too_long(&self.note) {

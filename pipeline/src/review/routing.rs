@@ -269,7 +269,12 @@ mod tests {
                     priority: Some(Priority::High),
                     ..QueueRule::default()
                 },
-                QueueRule { name: "frames".into(), kinds: vec!["frame".into()], sla_minutes: Some(5), ..QueueRule::default() },
+                QueueRule {
+                    name: "frames".into(),
+                    kinds: vec!["frame".into()],
+                    sla_minutes: Some(5),
+                    ..QueueRule::default()
+                },
             ],
             ..ReviewSettings::builtin()
         };
@@ -299,7 +304,11 @@ mod tests {
         let route = settings.route(&draft);
         assert_eq!((route.queue.as_str(), route.priority), ("intimate", Priority::Urgent));
         assert!(route.due_at <= at() + TimeDelta::hours(48));
-        let lax = ReviewSettings { sla_minutes: SlaMinutes { urgent: 99_999, ..settings.sla_minutes }, queues: vec![], ..settings };
+        let lax = ReviewSettings {
+            sla_minutes: SlaMinutes { urgent: 99_999, ..settings.sla_minutes },
+            queues: vec![],
+            ..settings
+        };
         assert_eq!(lax.route(&draft).due_at, at() + TimeDelta::hours(48));
         assert_eq!(lax.starts_clock("spam"), None);
     }
@@ -322,7 +331,10 @@ mod tests {
             (ReviewSettings { lease_seconds: 1, ..good.clone() }, "lease_seconds"),
             (ReviewSettings { capacity: 0, ..good.clone() }, "capacity"),
             (ReviewSettings { queues: vec![QueueRule::default()], ..good.clone() }, "queues[0].name"),
-            (ReviewSettings { queues: vec![good.queues[0].clone(), good.queues[0].clone()], ..good.clone() }, "queues[1].name"),
+            (
+                ReviewSettings { queues: vec![good.queues[0].clone(), good.queues[0].clone()], ..good.clone() },
+                "queues[1].name",
+            ),
         ];
         for (settings, name) in rows {
             let error = settings.check().unwrap_err().to_string();

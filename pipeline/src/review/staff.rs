@@ -88,12 +88,35 @@ impl Role {
         match self {
             Self::Reviewer => &[ViewCases, Decide],
             Self::Lead => &[
-                ViewCases, Decide, DecideEscalated, Assign, ActLive, EditSettings, EditPolicy, ViewQuality, ViewStats,
-                ManageReports, ViewAudit, ExportPeople,
+                ViewCases,
+                Decide,
+                DecideEscalated,
+                Assign,
+                ActLive,
+                EditSettings,
+                EditPolicy,
+                ViewQuality,
+                ViewStats,
+                ManageReports,
+                ViewAudit,
+                ExportPeople,
             ],
             Self::Admin => &[
-                ViewCases, Decide, DecideEscalated, Assign, ActLive, EditSettings, EditPolicy, ViewQuality, ViewStats,
-                ManageReports, ViewAudit, ExportPeople, ErasePeople, ManageUsers, ManageKeys,
+                ViewCases,
+                Decide,
+                DecideEscalated,
+                Assign,
+                ActLive,
+                EditSettings,
+                EditPolicy,
+                ViewQuality,
+                ViewStats,
+                ManageReports,
+                ViewAudit,
+                ExportPeople,
+                ErasePeople,
+                ManageUsers,
+                ManageKeys,
             ],
         }
     }
@@ -194,7 +217,9 @@ pub fn check_login(login: &str) -> Result<(), PipelineError> {
 pub fn check_password(password: &str, login: &str) -> Result<(), PipelineError> {
     let wrong = |message: String| Err(PipelineError::invalid("password_weak", message));
     if password.chars().count() < MIN_PASSWORD {
-        return wrong(format!("a password has at least {MIN_PASSWORD} characters: a few words that you remember are good"));
+        return wrong(format!(
+            "a password has at least {MIN_PASSWORD} characters: a few words that you remember are good"
+        ));
     }
     if password.len() > MAX_PASSWORD {
         return wrong(format!("a password has at most {MAX_PASSWORD} bytes"));

@@ -140,7 +140,12 @@ pub fn draft(grounds: &Grounds<'_>) -> Option<Statement> {
             (true, false) => "AUTOMATED_DECISION_NOT_AUTOMATED",
         }
         .into(),
-        puid: grounds.id.chars().filter(|character| character.is_ascii_alphanumeric() || "-_".contains(*character)).take(500).collect(),
+        puid: grounds
+            .id
+            .chars()
+            .filter(|character| character.is_ascii_alphanumeric() || "-_".contains(*character))
+            .take(500)
+            .collect(),
     };
     if statement.content_type == ["CONTENT_TYPE_OTHER"] {
         statement.content_type_other = Some("behaviour towards others, as reported".into());
@@ -228,7 +233,8 @@ fn facts(grounds: &Grounds<'_>) -> String {
         (false, false) => "A member of the moderation team found it.",
     };
     let decided = if grounds.decided_by_person { "A reviewer decided." } else { "The decision was automated." };
-    let labels = if grounds.labels.is_empty() { String::new() } else { format!(" Found: {}.", grounds.labels.join(", ")) };
+    let labels =
+        if grounds.labels.is_empty() { String::new() } else { format!(" Found: {}.", grounds.labels.join(", ")) };
     cut(&format!("{noticed} {decided}{labels}"), MAX_FACTS)
 }
 
@@ -278,7 +284,11 @@ mod tests {
                 let visibility: Vec<&str> = statement.decision_visibility.iter().map(String::as_str).collect();
                 (visibility, statement.decision_provision.as_deref(), statement.decision_account.as_deref())
             });
-            assert_eq!(found, expected.map(|(visibility, provision, account)| (visibility.to_vec(), provision, account)), "{action:?}");
+            assert_eq!(
+                found,
+                expected.map(|(visibility, provision, account)| (visibility.to_vec(), provision, account)),
+                "{action:?}"
+            );
             if action == ActionKind::Suspend {
                 let end = statement.unwrap().end_date_account_restriction.unwrap();
                 assert_eq!(end.to_string(), "2024-10-05");
@@ -293,7 +303,10 @@ mod tests {
         assert_eq!(statement.category, "STATEMENT_CATEGORY_CYBER_VIOLENCE");
         assert_eq!(statement.category_specification, ["KEYWORD_NON_CONSENSUAL_IMAGE_SHARING"]);
         assert_eq!(statement.content_type, ["CONTENT_TYPE_TEXT", "CONTENT_TYPE_VIDEO"]);
-        assert_eq!((statement.source_type.as_str(), statement.automated_decision.as_str()), ("SOURCE_ARTICLE_16", "AUTOMATED_DECISION_PARTIALLY"));
+        assert_eq!(
+            (statement.source_type.as_str(), statement.automated_decision.as_str()),
+            ("SOURCE_ARTICLE_16", "AUTOMATED_DECISION_PARTIALLY")
+        );
         assert_eq!((statement.puid.as_str(), statement.content_language.as_deref()), ("0198-ab", Some("DE")));
         let json = serde_json::to_value(&statement).unwrap();
         assert_eq!((&json["application_date"], json.get("decision_account")), (&serde_json::json!("2024-10-04"), None));

@@ -107,7 +107,8 @@ async fn make_events(service: &Harness) {
 /// A case that is decided, and objected to with success.
 async fn make_desk_events(service: &Harness) {
     let (pipeline, desk) = (&service.pipeline, service.pipeline.desk());
-    let staff = |name: &str| Staff { tenant: TENANT.into(), name: name.into(), role: Role::Lead, profile: Profile::default() };
+    let staff =
+        |name: &str| Staff { tenant: TENANT.into(), name: name.into(), role: Role::Lead, profile: Profile::default() };
     let cases = desk.cases_of(&TENANT.into(), "bob", 1).await.unwrap();
     let decide = async |who: &Staff, id, ruling| {
         let claim = Claim { case: Some(id), ..Claim::default() };

@@ -276,7 +276,10 @@ pub async fn step(
         StepBody::Escalate { why } => Step::Escalate(why),
         StepBody::Assign { to } if staff.role.may(Permission::Assign) => Step::Assign(to),
         StepBody::Assign { .. } => {
-            return Err(ApiError::forbidden("permission_missing", "Handing cases to others is for leads: escalate it instead."));
+            return Err(ApiError::forbidden(
+                "permission_missing",
+                "Handing cases to others is for leads: escalate it instead.",
+            ));
         }
         StepBody::Move { queue } => Step::Move(queue),
     };
@@ -364,11 +367,7 @@ pub struct CasePage {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn show(
-    State(app): State<Shared>,
-    staff: Seat<ToView>,
-    Path(id): Path<Uuid>,
-) -> Result<Response, ApiError> {
+pub async fn show(State(app): State<Shared>, staff: Seat<ToView>, Path(id): Path<Uuid>) -> Result<Response, ApiError> {
     let page = case_page(&app, &staff, CaseId(id)).await?;
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(page)).into_response())
 }
@@ -405,7 +404,10 @@ async fn case_page(app: &App, staff: &Staff, id: CaseId) -> Result<CasePage, Api
     });
     let media = names
         .flatten()
-        .map(|name| MediaView { id: name.clone(), url: signer.sign(&format!("/v1/cases/{id}/media/{name}"), staff.tenant.as_str(), now) })
+        .map(|name| MediaView {
+            id: name.clone(),
+            url: signer.sign(&format!("/v1/cases/{id}/media/{name}"), staff.tenant.as_str(), now),
+        })
         .collect();
     desk.note(staff, "case.viewed", format!("case:{id}"), json!({ "version": case.version })).await?;
     let viewers = app.desk.look(&staff.tenant, id, &staff.name, now);

@@ -33,12 +33,19 @@ pub(super) fn length(limit: Option<usize>) -> Result<usize, ApiError> {
 
 /// A cursor that is an id.
 fn id_cursor<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>, ApiError> {
-    let wrong = |_| ApiError::invalid("cursor_invalid", "`cursor` is not one of ours: send the `next` of the page before.").at("cursor");
+    let wrong = |_| {
+        ApiError::invalid("cursor_invalid", "`cursor` is not one of ours: send the `next` of the page before.")
+            .at("cursor")
+    };
     cursor.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
 /// A word of a closed list.
-pub(super) fn word<T>(field: &'static str, text: Option<&str>, named: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+pub(super) fn word<T>(
+    field: &'static str,
+    text: Option<&str>,
+    named: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, ApiError> {
     let wrong = |text: &str| ApiError::invalid("query_invalid", format!("`{field}` does not know `{text}`.")).at(field);
     text.map(|text| named(text).ok_or_else(|| wrong(&text.chars().take(40).collect::<String>()))).transpose()
 }

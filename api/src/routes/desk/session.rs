@@ -134,7 +134,10 @@ pub async fn sign_in(
     };
     if let Some(secret) = &account.totp {
         let Some(code) = given.code.as_deref().filter(|code| !code.trim().is_empty()) else {
-            return Err(ApiError::unauthenticated("code_missing", "This account asks for a code: send `code` of your authenticator app."));
+            return Err(ApiError::unauthenticated(
+                "code_missing",
+                "This account asks for a code: send `code` of your authenticator app.",
+            ));
         };
         let now = u64::try_from(desk.now().timestamp()).unwrap_or_default();
         let step = password::totp_step(secret, &account.user.login, code, now).filter(|step| *step > account.totp_used);
@@ -205,7 +208,8 @@ async fn view(app: &App, staff: &Staff, csrf: Option<String>, totp: bool) -> Res
     ),
 )]
 pub async fn me(State(app): State<Shared>, staff: Seat<Anybody>) -> Result<Response, ApiError> {
-    let (csrf, totp) = staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
+    let (csrf, totp) =
+        staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view(&app, &staff, csrf, totp).await?)).into_response())
 }
 
@@ -250,7 +254,11 @@ impl Payload for SetUp {}
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn set_up(State(app): State<Shared>, headers: HeaderMap, Body(given): Body<SetUp>) -> Result<Response, ApiError> {
+pub async fn set_up(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    Body(given): Body<SetUp>,
+) -> Result<Response, ApiError> {
     let desk = app.services.pipeline.desk();
     pipeline::review::staff::check_login(&given.login)?;
     check_password(&given.password, &given.login)?;
@@ -312,7 +320,8 @@ pub async fn change_profile(
     }
     let change = UserChange { profile: Some(changed.profile.clone()), ..UserChange::default() };
     app.services.pipeline.desk().change_user(&staff.tenant, &staff.name, change, &staff.name).await?;
-    let (csrf, totp) = staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
+    let (csrf, totp) =
+        staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
     Ok(Json(view(&app, &changed, csrf, totp).await?))
 }
 

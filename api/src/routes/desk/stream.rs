@@ -29,8 +29,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 /// Kinds that the console follows.
 const KINDS: [&str; 10] = [
-    "case.opened", "case.changed", "case.decided", "report.submitted", "report.resolved", "appeal.submitted", "appeal.resolved",
-    "moderation.action", "moderation.undone", "policy.changed",
+    "case.opened",
+    "case.changed",
+    "case.decided",
+    "report.submitted",
+    "report.resolved",
+    "appeal.submitted",
+    "appeal.resolved",
+    "moderation.action",
+    "moderation.undone",
+    "policy.changed",
 ];
 
 /// Follow the desk

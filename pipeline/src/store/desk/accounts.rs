@@ -116,7 +116,9 @@ impl Desk {
     /// Is there any account at all?
     pub async fn any_user(&self) -> Result<bool, PipelineError> {
         self.read("any_user", |mut link| {
-            Box::pin(async move { Ok(link.row("SELECT login FROM users ORDER BY login LIMIT 1", vec![]).await?.is_some()) })
+            Box::pin(
+                async move { Ok(link.row("SELECT login FROM users ORDER BY login LIMIT 1", vec![]).await?.is_some()) },
+            )
         })
         .await
     }
@@ -133,7 +135,12 @@ impl Desk {
             })
             .await?;
         row.map(|row| {
-            Ok(Account { user: user(&row)?, password: row.string(8)?, totp: row.maybe_string(6)?, totp_used: row.int(9)? })
+            Ok(Account {
+                user: user(&row)?,
+                password: row.string(8)?,
+                totp: row.maybe_string(6)?,
+                totp_used: row.int(9)?,
+            })
         })
         .transpose()
     }
@@ -266,9 +273,7 @@ impl Desk {
     pub async fn close_session(&self, digest: &str) -> Result<(), PipelineError> {
         let digest = digest.to_owned();
         self.write("close_session", move |mut link| {
-            Box::pin(async move {
-                link.run("DELETE FROM sessions WHERE digest = $1", values![digest]).await.map(drop)
-            })
+            Box::pin(async move { link.run("DELETE FROM sessions WHERE digest = $1", values![digest]).await.map(drop) })
         })
         .await
     }
@@ -332,6 +337,15 @@ impl Desk {
     /// A new account's id and time.
     pub fn new_user(&self, tenant: TenantId, login: String, role: Role) -> User {
         let created_at = self.now();
-        User { id: UserId::new(), tenant, login, role, disabled: false, totp: false, created_at, profile: Default::default() }
+        User {
+            id: UserId::new(),
+            tenant,
+            login,
+            role,
+            disabled: false,
+            totp: false,
+            created_at,
+            profile: Default::default(),
+        }
     }
 }

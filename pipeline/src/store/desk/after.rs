@@ -33,7 +33,8 @@ impl Desk {
                 case.changed_at = now;
                 let case = cases::save(&mut link, case).await?;
                 link.tell(cases::told(cases::CASE_CHANGED, &case, "note", now));
-                audit::append(&mut link, &staff.tenant, staff.entry(now, "case.noted", format!("case:{id}"), json!({}))).await
+                audit::append(&mut link, &staff.tenant, staff.entry(now, "case.noted", format!("case:{id}"), json!({})))
+                    .await
             })
         })
         .await
@@ -44,7 +45,8 @@ impl Desk {
         let (now, staff) = (self.now(), staff.clone());
         self.write("take_back", move |mut link| {
             Box::pin(async move {
-                let found = decide::load(&mut link, &staff.tenant, id).await?.ok_or_else(|| not_found("decision", id))?;
+                let found =
+                    decide::load(&mut link, &staff.tenant, id).await?.ok_or_else(|| not_found("decision", id))?;
                 let refuse = |code, message: &str| Err(PipelineError::Conflict { code, message: message.to_owned() });
                 let own = found.reviewer == staff.name && now <= found.at + OWN_UNDO;
                 if !own && !staff.role.may(Permission::DecideEscalated) {
@@ -55,7 +57,10 @@ impl Desk {
                 }
                 let mut case = cases::lock(&mut link, &staff.tenant, found.case).await?;
                 if !case.source.acts() || case.source == Source::Appeal {
-                    return refuse("undo_measured", "this decision cannot be taken back: decide about a new appeal instead");
+                    return refuse(
+                        "undo_measured",
+                        "this decision cannot be taken back: decide about a new appeal instead",
+                    );
                 }
                 // The undoing has the name of whoever undoes.
                 let mut by = Decision { at: now, reviewer: staff.name.clone(), undone: Vec::new(), ..found.clone() };
@@ -81,7 +86,8 @@ impl Desk {
     /// A draft of the statement of reasons of a decision.
     pub async fn statement(&self, tenant: &TenantId, id: DecisionId) -> Result<Statement, PipelineError> {
         let decision = self.decision(tenant, id).await?;
-        let (case, evidence) = tokio::try_join!(self.case(tenant, decision.case), self.evidence(tenant, decision.case))?;
+        let (case, evidence) =
+            tokio::try_join!(self.case(tenant, decision.case), self.evidence(tenant, decision.case))?;
         let items: Vec<_> = evidence
             .iter()
             .filter_map(|evidence| match &evidence.exhibit {
@@ -103,7 +109,11 @@ impl Desk {
             action: action.unwrap_or(ActionKind::Allow),
             seconds: decision.seconds,
             at: decision.at,
-            rule: decision.rule.as_deref().or(case.facts.rules.first().map(String::as_str)).unwrap_or("terms of service"),
+            rule: decision
+                .rule
+                .as_deref()
+                .or(case.facts.rules.first().map(String::as_str))
+                .unwrap_or("terms of service"),
             reason: decision.reason.as_deref().unwrap_or(&case.facts.summary),
             labels: &case.facts.labels,
             kinds: &kinds,

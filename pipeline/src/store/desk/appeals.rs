@@ -12,7 +12,7 @@ use crate::{
     },
     store::{
         Recorded,
-        link::{json as json_value, Link, Row, Value, values},
+        link::{Link, Row, Value, json as json_value, values},
         row::limit,
     },
 };
@@ -157,7 +157,8 @@ fn twice_appealed() -> PipelineError {
 /// The case of an appeal. Whoever decided is barred from it: the one who made the decision, and whoever decided cases about the item.
 async fn case_of(link: &mut Link<'_>, appeal: &Appeal, exhibits: Vec<Exhibit>) -> Result<CaseDraft, PipelineError> {
     let mut draft = CaseDraft::new(appeal.tenant.clone(), appeal.actor.clone(), Source::Appeal, appeal.at);
-    draft.facts = CaseFacts { summary: "Objects to a decision".into(), appeal: Some(appeal.id), ..CaseFacts::default() };
+    draft.facts =
+        CaseFacts { summary: "Objects to a decision".into(), appeal: Some(appeal.id), ..CaseFacts::default() };
     draft.exhibits = vec![Exhibit::Appeal { appeal: appeal.id, text: appeal.text.clone() }];
     draft.exhibits.extend(exhibits);
     if let Some(id) = appeal.decision {

@@ -11,7 +11,7 @@ use crate::{
         staff::Staff,
     },
     store::{
-        link::{json as json_value, Link, Row, values},
+        link::{Link, Row, json as json_value, values},
         row::limit,
     },
 };
@@ -230,7 +230,9 @@ impl Desk {
         let (followed, last) = verifier.head();
         let same = number == followed && hash == last;
         let newer = number > followed && !self.audit_after(tenant, followed, 1).await?.is_empty();
-        let what = format!("the chain ends at entry {followed}, but it had {number}: the newest entries were removed or changed");
+        let what = format!(
+            "the chain ends at entry {followed}, but it had {number}: the newest entries were removed or changed"
+        );
         Ok((!same && !newer).then_some(Break { number: followed + 1, what }))
     }
 

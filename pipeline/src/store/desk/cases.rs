@@ -17,7 +17,7 @@ use crate::{
     },
     store::{
         Event,
-        link::{json as json_value, Link, Row, Value, values},
+        link::{Link, Row, Value, json as json_value, values},
         row::limit,
     },
 };
@@ -238,9 +238,7 @@ pub(super) async fn keep(
     for exhibit in exhibits {
         let name = EvidenceId::new().to_string();
         let sql = "INSERT INTO evidence (tenant, id, case_id, subject, at, kind, item, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let row = values![
-            tenant, &name, &id, &case.subject, at, exhibit.kind(), exhibit.item(), json_value(exhibit)?,
-        ];
+        let row = values![tenant, &name, &id, &case.subject, at, exhibit.kind(), exhibit.item(), json_value(exhibit)?,];
         link.run(sql, row).await?;
         if let Some(words) = exhibit.words() {
             let sql = "INSERT INTO evidence_words (tenant, id, case_id, subject, body) VALUES ($1, $2, $3, $4, $5)";
@@ -248,7 +246,8 @@ pub(super) async fn keep(
         }
     }
     for picture in media {
-        let sql = "INSERT INTO evidence_media (tenant, case_id, id, at, media_type, bytes) VALUES ($1, $2, $3, $4, $5, $6)
+        let sql =
+            "INSERT INTO evidence_media (tenant, case_id, id, at, media_type, bytes) VALUES ($1, $2, $3, $4, $5, $6)
                    ON CONFLICT (tenant, case_id, id) DO NOTHING";
         let row = values![tenant, &id, &picture.id, at, &picture.media_type, picture.bytes.to_vec()];
         link.run(sql, row).await?;
@@ -325,7 +324,8 @@ impl Desk {
             Box::pin(async move {
                 let case = load(&mut link, &tenant, id).await?.ok_or_else(|| not_found("case", id))?;
                 for case in [Some(id), case.facts.origin].into_iter().flatten() {
-                    let sql = "SELECT media_type, bytes FROM evidence_media WHERE tenant = $1 AND case_id = $2 AND id = $3";
+                    let sql =
+                        "SELECT media_type, bytes FROM evidence_media WHERE tenant = $1 AND case_id = $2 AND id = $3";
                     let row = link.row(sql, values![tenant.as_str(), case.to_string(), &name]).await?;
                     if let Some(row) = row {
                         let bytes = bytes::Bytes::copy_from_slice(row.bytes(1)?);
@@ -347,7 +347,14 @@ impl Desk {
         count: usize,
     ) -> Result<Page<Case>, PipelineError> {
         let leads_only: Vec<String> = match staff.role {
-            Role::Reviewer => self.settings(&staff.tenant).await?.queues.iter().filter(|queue| queue.leads_only).map(|queue| queue.name.clone()).collect(),
+            Role::Reviewer => self
+                .settings(&staff.tenant)
+                .await?
+                .queues
+                .iter()
+                .filter(|queue| queue.leads_only)
+                .map(|queue| queue.name.clone())
+                .collect(),
             _ => Vec::new(),
         };
         let tenant = staff.tenant.clone();
@@ -428,7 +435,9 @@ fn page_query(
         and("queue <> ?", queue.as_str().into());
     }
     if let Some(cursor) = cursor {
-        let wrong = || PipelineError::invalid("cursor_invalid", "`cursor` is not one of ours: send the `next` of the page before");
+        let wrong = || {
+            PipelineError::invalid("cursor_invalid", "`cursor` is not one of ours: send the `next` of the page before")
+        };
         if by_work {
             let mut parts = cursor.splitn(3, '.');
             let mut next = || parts.next().ok_or_else(wrong);

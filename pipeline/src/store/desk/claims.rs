@@ -95,7 +95,8 @@ impl Desk {
                 let case = cases::save(&mut link, case).await?;
                 if fresh {
                     link.tell(cases::told(cases::CASE_CHANGED, &case, "claimed", now));
-                    let entry = staff.entry(now, "case.claimed", format!("case:{}", case.id), json!({ "queue": case.queue }));
+                    let entry =
+                        staff.entry(now, "case.claimed", format!("case:{}", case.id), json!({ "queue": case.queue }));
                     audit::append(&mut link, &staff.tenant, entry).await?;
                 }
                 Ok(Some(case))
@@ -110,7 +111,8 @@ impl Desk {
         self.write("step_case", move |mut link| {
             Box::pin(async move {
                 let mut case = cases::lock(&mut link, &staff.tenant, id).await?;
-                let foreign = matches!(step, Step::Assign(_) | Step::Move(_) | Step::Release) && staff.role != Role::Reviewer;
+                let foreign =
+                    matches!(step, Step::Assign(_) | Step::Move(_) | Step::Release) && staff.role != Role::Reviewer;
                 match foreign {
                     true if case.state == CaseState::Decided => case.held_by(&staff.name, now)?,
                     true => {}

@@ -17,7 +17,7 @@ use crate::{
         staff::Staff,
     },
     store::{
-        link::{json as json_value, Link, Row, Value, values},
+        link::{Link, Row, Value, json as json_value, values},
         row::limit,
     },
 };
@@ -162,10 +162,12 @@ async fn by_key(link: &mut Link<'_>, tenant: &TenantId, key: &str) -> Result<Opt
 
 /// Policy version and models that the evidence names.
 fn judges(evidence: &[Evidence]) -> (String, Vec<String>) {
-    let items = || evidence.iter().filter_map(|evidence| match &evidence.exhibit {
-        Some(Exhibit::Item(item)) => Some(item),
-        _ => None,
-    });
+    let items = || {
+        evidence.iter().filter_map(|evidence| match &evidence.exhibit {
+            Some(Exhibit::Item(item)) => Some(item),
+            _ => None,
+        })
+    };
     let policy = items().next_back().map_or_else(|| "none".to_owned(), |item| item.policy.clone());
     let models: BTreeSet<String> =
         items().flat_map(|item| &item.signals).map(|signal| format!("{}@{}", signal.model, signal.version)).collect();
@@ -209,14 +211,17 @@ async fn decide(
         overturned_at: None,
     };
     let expected = quality::expected(link, &case).await?;
-    let decided = cases::save(link, Case {
-        state: CaseState::Decided,
-        lease: None,
-        held_until: None,
-        decided_at: Some(now),
-        changed_at: now,
-        ..case.clone()
-    })
+    let decided = cases::save(
+        link,
+        Case {
+            state: CaseState::Decided,
+            lease: None,
+            held_until: None,
+            decided_at: Some(now),
+            changed_at: now,
+            ..case.clone()
+        },
+    )
     .await?;
     if case.source.acts() {
         effects::act(link, staff, &case, &mut decision, &evidence).await?;

@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         Event,
-        link::{json as json_value, Link, values},
+        link::{Link, json as json_value, values},
     },
 };
 
@@ -88,7 +88,12 @@ pub(super) async fn act(
             let done: Vec<Action> = items(evidence).flat_map(|item| item.actions.clone()).collect();
             for action in done.iter().filter(|action| !matches!(action.kind, ActionKind::Allow | ActionKind::Review)) {
                 let actor = action.subject.actor.as_ref().map_or("", |actor| actor.as_str());
-                let undone = Undone { action: action.id.to_string(), kind: action.kind, actor, item: Some(action.subject.id.to_string()) };
+                let undone = Undone {
+                    action: action.id.to_string(),
+                    kind: action.kind,
+                    actor,
+                    item: Some(action.subject.id.to_string()),
+                };
                 undo(link, staff, decision, &undone);
             }
         }

@@ -8,12 +8,7 @@ use std::{
 
 use chrono::TimeDelta;
 
-use super::{
-    Desk,
-    cases::CaseFilter,
-    claims::Claim,
-    decide::DecisionFilter,
-};
+use super::{Desk, cases::CaseFilter, claims::Claim, decide::DecisionFilter};
 use crate::{
     clock::Clock,
     item::{CaseId, EvidenceId, TenantId},
@@ -47,7 +42,8 @@ async fn insert(desk: &Desk, table: &'static str, columns: usize, rows: Vec<Vec<
 
 /// Cases as years of work leave them: 20,000 open ones over five queues, the others decided.
 async fn fill(desk: &Desk) -> Vec<CaseId> {
-    let facts = CaseFacts { rules: vec!["insult".into()], labels: vec!["insult".into()], evidence: 1, ..CaseFacts::default() };
+    let facts =
+        CaseFacts { rules: vec!["insult".into()], labels: vec!["insult".into()], evidence: 1, ..CaseFacts::default() };
     let (mut ids, mut cases, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..CASES {
         let (id, subject) = (CaseId::new(), format!("person-{}", n % 17_000));
@@ -55,16 +51,33 @@ async fn fill(desk: &Desk) -> Vec<CaseId> {
         let at = noon() + TimeDelta::seconds(n as i64);
         let rank = (n * 7 % 4) as i64;
         cases.push(values![
-            "a", id.to_string(), &subject, "rule", QUEUES[n % 5], rank, if open { "open" } else { "decided" }, false, at, at,
-            at + TimeDelta::minutes(480), json(&facts).unwrap(),
+            "a",
+            id.to_string(),
+            &subject,
+            "rule",
+            QUEUES[n % 5],
+            rank,
+            if open { "open" } else { "decided" },
+            false,
+            at,
+            at,
+            at + TimeDelta::minutes(480),
+            json(&facts).unwrap(),
         ]);
         let note = Exhibit::Note { by: "x".into(), text: format!("words of case {n}") };
         evidence.push(values![
-            "a", EvidenceId::new().to_string(), id.to_string(), &subject, at, "note", json(&note).unwrap(),
+            "a",
+            EvidenceId::new().to_string(),
+            id.to_string(),
+            &subject,
+            at,
+            "note",
+            json(&note).unwrap(),
         ]);
         ids.push(id);
     }
-    let table = "cases (tenant, id, subject, source, queue, rank, state, escalated, opened_at, changed_at, due_at, facts)";
+    let table =
+        "cases (tenant, id, subject, source, queue, rank, state, escalated, opened_at, changed_at, due_at, facts)";
     insert(desk, table, 12, cases).await;
     insert(desk, "evidence (tenant, id, case_id, subject, at, kind, body)", 7, evidence).await;
     ids
@@ -107,7 +120,8 @@ pub(crate) async fn c1_fifty_thousand_cases_answer_in_time(name: &str, store: &A
     });
     assert!(claim.await < calls);
     let page = p95(name, "queue page (counts and first page)", |_| async {
-        let (counts, page) = tokio::try_join!(desk.queue_counts(lead), desk.cases(lead, open.clone(), None, 50)).unwrap();
+        let (counts, page) =
+            tokio::try_join!(desk.queue_counts(lead), desk.cases(lead, open.clone(), None, 50)).unwrap();
         assert!(counts.len() >= 5 && page.items.len() == 50);
     });
     assert!(page.await < pages);

@@ -45,7 +45,7 @@ use serde_json::json;
 
 use super::{
     Event, Tables,
-    link::{json as json_value, Link, values},
+    link::{Link, json as json_value, values},
 };
 use crate::{
     clock::Clock,
@@ -186,7 +186,12 @@ impl Desk {
                     let message = "somebody changed the settings meanwhile: load them again, then change them".into();
                     return Err(PipelineError::Conflict { code: "settings_changed", message });
                 }
-                audit::append(&mut link, &staff.tenant, staff.entry(at, "settings.changed", "review", json!({ "version": seen + 1 }))).await
+                audit::append(
+                    &mut link,
+                    &staff.tenant,
+                    staff.entry(at, "settings.changed", "review", json!({ "version": seen + 1 })),
+                )
+                .await
             })
         })
         .await?;

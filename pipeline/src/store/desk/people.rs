@@ -159,10 +159,19 @@ impl Desk {
                 forget(&mut link, &staff.tenant, &actor, now, &mut receipt).await?;
                 let sql = "INSERT INTO receipts (tenant, id, at, person, body) VALUES ($1, $2, $3, $4, $5)";
                 let row = values![
-                    staff.tenant.as_str(), receipt.id.to_string(), now, &receipt.person, json_value(&receipt)?,
+                    staff.tenant.as_str(),
+                    receipt.id.to_string(),
+                    now,
+                    &receipt.person,
+                    json_value(&receipt)?,
                 ];
                 link.run(sql, row).await?;
-                let entry = staff.entry(now, "person.erased", receipt.person.clone(), json!({ "receipt": receipt.id, "rows": receipt.rows }));
+                let entry = staff.entry(
+                    now,
+                    "person.erased",
+                    receipt.person.clone(),
+                    json!({ "receipt": receipt.id, "rows": receipt.rows }),
+                );
                 audit::append(&mut link, &staff.tenant, entry).await?;
                 Ok(receipt)
             })
@@ -198,7 +207,9 @@ impl Desk {
             loop {
                 let asked = tenant.clone();
                 let gone = self
-                    .write("expire_evidence", move |mut link| Box::pin(async move { expire(&mut link, &asked, before).await }))
+                    .write("expire_evidence", move |mut link| {
+                        Box::pin(async move { expire(&mut link, &asked, before).await })
+                    })
                     .await?;
                 total += gone;
                 if gone < STEP as u64 {
@@ -226,7 +237,8 @@ async fn expire(link: &mut Link<'_>, tenant: &TenantId, before: DateTime<Utc>) -
     let rows = link.rows(sql, values![tenant.as_str(), before, limit(STEP)]).await?;
     for row in &rows {
         let (id, case) = (row.string(0)?, row.string(1)?);
-        link.run("UPDATE evidence SET body = NULL WHERE tenant = $1 AND id = $2", values![tenant.as_str(), &id]).await?;
+        link.run("UPDATE evidence SET body = NULL WHERE tenant = $1 AND id = $2", values![tenant.as_str(), &id])
+            .await?;
         link.run("DELETE FROM evidence_words WHERE tenant = $1 AND id = $2", values![tenant.as_str(), &id]).await?;
         let sql = "DELETE FROM evidence_media WHERE tenant = $1 AND case_id = $2";
         link.run(sql, values![tenant.as_str(), case]).await?;
@@ -246,7 +258,10 @@ async fn forget(
     for (name, sql) in [
         ("evidence_media", media),
         ("evidence_words", "DELETE FROM evidence_words WHERE tenant = $1 AND subject = $2"),
-        ("evidence", "UPDATE evidence SET body = NULL, item = NULL, subject = 'erased' WHERE tenant = $1 AND subject = $2"),
+        (
+            "evidence",
+            "UPDATE evidence SET body = NULL, item = NULL, subject = 'erased' WHERE tenant = $1 AND subject = $2",
+        ),
         ("context", "DELETE FROM context WHERE tenant = $1 AND actor = $2"),
         ("presence", "DELETE FROM presence WHERE tenant = $1 AND actor = $2"),
         ("call_members", "DELETE FROM call_members WHERE tenant = $1 AND actor = $2"),
@@ -282,17 +297,32 @@ async fn forget_reports(link: &mut Link<'_>, tenant: &TenantId, actor: &str) -> 
         );
         link.run(sql, values![row.text(0)?, json_value(&body)?]).await?;
         let Some(case) = row.maybe_text(2)? else { continue };
-        let sql = "SELECT id, body FROM evidence WHERE tenant = $1 AND case_id = $2 AND kind = 'report' AND body IS NOT NULL";
+        let sql =
+            "SELECT id, body FROM evidence WHERE tenant = $1 AND case_id = $2 AND kind = 'report' AND body IS NOT NULL";
         for exhibit in link.rows(sql, values![tenant.as_str(), case]).await? {
-            let Exhibit::Report { reporter, report, reason, credibility, call, conversation, item, .. } = exhibit.json(1)? else { continue };
+            let Exhibit::Report { reporter, report, reason, credibility, call, conversation, item, .. } =
+                exhibit.json(1)?
+            else {
+                continue;
+            };
             if reporter != actor {
                 continue;
             }
-            let nameless = Exhibit::Report { reporter: ERASED.into(), note: None, report, reason, credibility, call, conversation, item };
+            let nameless = Exhibit::Report {
+                reporter: ERASED.into(),
+                note: None,
+                report,
+                reason,
+                credibility,
+                call,
+                conversation,
+                item,
+            };
             let name = exhibit.string(0)?;
             let sql = "UPDATE evidence SET body = $3 WHERE tenant = $1 AND id = $2";
             link.run(sql, values![tenant.as_str(), &name, json_value(&nameless)?]).await?;
-            link.run("DELETE FROM evidence_words WHERE tenant = $1 AND id = $2", values![tenant.as_str(), name]).await?;
+            link.run("DELETE FROM evidence_words WHERE tenant = $1 AND id = $2", values![tenant.as_str(), name])
+                .await?;
         }
     }
     Ok(rows.len() as u64)
@@ -322,7 +352,15 @@ async fn forget_cases(
         let case = cases::case(row)?;
         let facts = CaseFacts { summary: String::new(), ..case.facts.clone() };
         let decided_at = case.decided_at.or(Some(now));
-        let closed = Case { state: CaseState::Decided, lease: None, held_until: None, decided_at, changed_at: now, facts, ..case };
+        let closed = Case {
+            state: CaseState::Decided,
+            lease: None,
+            held_until: None,
+            decided_at,
+            changed_at: now,
+            facts,
+            ..case
+        };
         let closed = cases::save(link, closed).await?;
         let sql = "UPDATE cases SET subject = 'erased', merge_key = NULL WHERE tenant = $1 AND id = $2";
         link.run(sql, values![tenant.as_str(), closed.id.to_string()]).await?;

@@ -101,7 +101,11 @@ pub(super) async fn golden_case(
     draft.language.clone_from(&first.language);
     draft.queue = Some(first.queue.clone());
     draft.facts = CaseFacts { origin: Some(origin), about: None, appeal: None, ..first.facts.clone() };
-    let route = crate::review::routing::Route { queue: first.queue.clone(), priority: first.priority, due_at: now + (first.due_at - first.opened_at) };
+    let route = crate::review::routing::Route {
+        queue: first.queue.clone(),
+        priority: first.priority,
+        due_at: now + (first.due_at - first.opened_at),
+    };
     let (mut case, _) = cases::open(link, draft, route).await?;
     case.assignee = Some(staff.name.clone());
     Ok(Some(case))
@@ -154,11 +158,17 @@ impl Desk {
                     let message = "only a real case that is decided can become a known answer".to_owned();
                     return Err(PipelineError::Conflict { code: "case_not_decided", message });
                 }
-                let sql = "INSERT INTO golden (tenant, case_id, at, added_by, expected, note) VALUES ($1, $2, $3, $4, $5, $6)
+                let sql =
+                    "INSERT INTO golden (tenant, case_id, at, added_by, expected, note) VALUES ($1, $2, $3, $4, $5, $6)
                            ON CONFLICT (tenant, case_id) DO UPDATE SET at = excluded.at, added_by = excluded.added_by,
                                expected = excluded.expected, note = excluded.note";
                 let row = values![
-                    staff.tenant.as_str(), case.to_string(), now, staff.name.as_str(), expected.as_str(), &note,
+                    staff.tenant.as_str(),
+                    case.to_string(),
+                    now,
+                    staff.name.as_str(),
+                    expected.as_str(),
+                    &note,
                 ];
                 link.run(sql, row).await?;
                 // Whoever decided it knows it.
@@ -168,7 +178,12 @@ impl Desk {
                 }
                 cases::bar(&mut link, &staff.tenant, case, &staff.name).await?;
                 let detail = json!({ "expected": expected });
-                audit::append(&mut link, &staff.tenant, staff.entry(now, "golden.added", format!("case:{case}"), detail)).await?;
+                audit::append(
+                    &mut link,
+                    &staff.tenant,
+                    staff.entry(now, "golden.added", format!("case:{case}"), detail),
+                )
+                .await?;
                 Ok(Golden { case, expected, note, added_by: staff.name, at: now })
             })
         })
@@ -184,7 +199,12 @@ impl Desk {
                 if link.run(sql, values![staff.tenant.as_str(), case.to_string()]).await? == 0 {
                     return Err(not_found("known answer", case));
                 }
-                audit::append(&mut link, &staff.tenant, staff.entry(now, "golden.removed", format!("case:{case}"), json!({}))).await
+                audit::append(
+                    &mut link,
+                    &staff.tenant,
+                    staff.entry(now, "golden.removed", format!("case:{case}"), json!({})),
+                )
+                .await
             })
         })
         .await

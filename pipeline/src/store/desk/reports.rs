@@ -18,7 +18,7 @@ use crate::{
     },
     store::{
         Recorded,
-        link::{json as json_value, Link, Row, Value, values},
+        link::{Link, Row, Value, json as json_value, values},
         row::limit,
     },
 };
@@ -95,7 +95,9 @@ pub(super) async fn of_case(
     tenant: &TenantId,
     case: CaseId,
 ) -> Result<Vec<KeptReport>, PipelineError> {
-    let sql = format!("SELECT {COLUMNS} FROM reports r WHERE r.tenant = $1 AND r.case_id = $2 AND r.state <> 'closed' LIMIT $3");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM reports r WHERE r.tenant = $1 AND r.case_id = $2 AND r.state <> 'closed' LIMIT $3"
+    );
     let rows = link.rows(sql, values![tenant.as_str(), case.to_string(), limit(MOST)]).await?;
     rows.iter().map(kept).collect()
 }
@@ -105,7 +107,9 @@ pub(super) async fn open_of(
     tenant: &TenantId,
     subject: &str,
 ) -> Result<Vec<KeptReport>, PipelineError> {
-    let sql = format!("SELECT {COLUMNS} FROM reports r WHERE r.tenant = $1 AND r.subject = $2 AND r.state <> 'closed' LIMIT $3");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM reports r WHERE r.tenant = $1 AND r.subject = $2 AND r.state <> 'closed' LIMIT $3"
+    );
     let rows = link.rows(sql, values![tenant.as_str(), subject, limit(MOST)]).await?;
     rows.iter().map(kept).collect()
 }
@@ -125,7 +129,12 @@ async fn set_state(
         id_is(link, "$6")
     );
     let values = values![
-        tenant.as_str(), state.as_str(), case.map(|case| case.to_string()), outcome, resolved_at, id.to_string(),
+        tenant.as_str(),
+        state.as_str(),
+        case.map(|case| case.to_string()),
+        outcome,
+        resolved_at,
+        id.to_string(),
     ];
     link.run(sql, values).await.map(drop)
 }
@@ -184,7 +193,12 @@ async fn put(
                    muted_until = excluded.muted_until";
     let thousandths = |value: f64| (value * 1000.0).round() as i64;
     let row = values![
-        tenant.as_str(), actor, thousandths(known.upheld), thousandths(known.dismissed), known.at, muted_until,
+        tenant.as_str(),
+        actor,
+        thousandths(known.upheld),
+        thousandths(known.dismissed),
+        known.at,
+        muted_until,
     ];
     link.run(sql, row).await.map(drop)
 }
@@ -281,7 +295,10 @@ impl Desk {
         let before = match cursor {
             None => i64::MAX,
             Some(cursor) => cursor.parse().map_err(|_| {
-                PipelineError::invalid("cursor_invalid", "`cursor` is not one of ours: send the `next` of the page before")
+                PipelineError::invalid(
+                    "cursor_invalid",
+                    "`cursor` is not one of ours: send the `next` of the page before",
+                )
             })?,
         };
         let rows = self
@@ -353,7 +370,8 @@ impl Desk {
         let (known, muted_until) = self
             .read("reporter", move |mut link| {
                 Box::pin(async move {
-                    let sql = "SELECT upheld, dismissed, at, muted_until FROM reporters WHERE tenant = $1 AND actor = $2";
+                    let sql =
+                        "SELECT upheld, dismissed, at, muted_until FROM reporters WHERE tenant = $1 AND actor = $2";
                     let Some(row) = link.row(sql, values![tenant.as_str(), &name]).await? else {
                         return Ok((Credibility::unknown(now), None));
                     };
@@ -385,7 +403,12 @@ impl Desk {
             Box::pin(async move {
                 let (credibility, _) = known(&mut link, &staff.tenant, &actor, now).await?;
                 put(&mut link, &staff.tenant, &actor, credibility, until).await?;
-                let entry = staff.entry(now, "reporter.muted", person(staff.tenant.as_str(), &actor), json!({ "until": until }));
+                let entry = staff.entry(
+                    now,
+                    "reporter.muted",
+                    person(staff.tenant.as_str(), &actor),
+                    json!({ "until": until }),
+                );
                 audit::append(&mut link, &staff.tenant, entry).await
             })
         })

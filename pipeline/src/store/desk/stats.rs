@@ -136,7 +136,8 @@ impl Desk {
             if let Some(priority) = count.by_priority.get_mut(Priority::of_rank(row.int(1)?) as usize) {
                 *priority += open;
             }
-            let earlier = |known: Option<DateTime<Utc>>, new: DateTime<Utc>| Some(known.map_or(new, |known| known.min(new)));
+            let earlier =
+                |known: Option<DateTime<Utc>>, new: DateTime<Utc>| Some(known.map_or(new, |known| known.min(new)));
             count.oldest_at = earlier(count.oldest_at, row.time(6)?);
             count.next_due_at = earlier(count.next_due_at, row.time(7)?);
         }

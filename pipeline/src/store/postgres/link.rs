@@ -4,12 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use futures::future::BoxFuture;
 
-use super::{
-    Database,
-    database::lost,
-    events::Appended,
-};
 pub(in crate::store) use super::text::{escape, unescape};
+use super::{Database, database::lost, events::Appended};
 use crate::{
     error::PipelineError,
     record::WebhookInterest,

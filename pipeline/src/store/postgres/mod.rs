@@ -37,7 +37,7 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{link::Tables, DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
+use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, link::Tables};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},

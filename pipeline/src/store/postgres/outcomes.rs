@@ -19,9 +19,8 @@ use crate::{
     item::{ItemId, TenantId},
     review::audit::AuditDraft,
     store::{
-        CaseOpening, desk,
+        CaseOpening, ItemRecord, OutcomeRecord, ParticipantChange, Recorded, desk,
         link::{Link, Told},
-        ItemRecord, OutcomeRecord, ParticipantChange, Recorded,
         row::{decode, encode, stamp},
     },
 };

@@ -37,7 +37,9 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-use super::{link::Tables, DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
+use super::{
+    DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, link::Tables, row::migration,
+};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
