@@ -32,9 +32,9 @@ pub(crate) async fn c5_reports_become_cases_and_their_reporters_are_credited(sto
 
     take(&desk, &mia(), case).await;
     desk.decide(&mia(), case, draft(Ruling::Dismiss)).await.unwrap();
-    let closed =
-        desk.reports(&tenant(), ReportFilter { state: Some(ReportState::Closed), ..Default::default() }, None, 10);
-    assert_eq!(closed.await.unwrap().items.len(), 2);
+    let filter = ReportFilter { state: Some(ReportState::Closed), ..Default::default() };
+    let closed = desk.reports(&tenant(), filter, None, 10).await.unwrap();
+    assert_eq!(closed.items.len(), 2);
     assert!((desk.reporter(&tenant(), "bob").await.unwrap().credibility - 1.0 / 3.0).abs() < 1e-3);
     let told = kinds(store).await.iter().filter(|kind| *kind == "report.resolved").count();
     assert_eq!(told, 2, "each reporter is told");

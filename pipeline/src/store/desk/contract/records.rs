@@ -1,6 +1,7 @@
 //! Quality, audit, erasure, search, accounts.
 
 use super::{people::report, *};
+use crate::store::desk::accounts;
 
 pub(crate) async fn c7_second_reviews_and_golden_items_are_measured(store: &Shared) {
     let (desk, _) = desk(store);
@@ -192,8 +193,8 @@ pub(crate) async fn c3_accounts_sessions_and_failures(store: &Shared) {
     clock.advance(TimeDelta::hours(1));
     assert!(desk.session("digest").await.unwrap().is_none(), "it ends by itself");
 
-    let change = |change: super::accounts::UserChange| desk.change_user(&user.tenant, "ada", change, "ada");
-    use super::accounts::UserChange;
+    let change = |change: accounts::UserChange| desk.change_user(&user.tenant, "ada", change, "ada");
+    use accounts::UserChange;
     assert_eq!(code(change(UserChange { role: Some(Role::Lead), ..Default::default() }).await), "last_admin");
     assert_eq!(code(change(UserChange { disabled: Some(true), ..Default::default() }).await), "last_admin");
     let secret = Some(Some("JBSW".to_owned()));
@@ -205,14 +206,14 @@ pub(crate) async fn c3_accounts_sessions_and_failures(store: &Shared) {
     assert!(desk.session("digest").await.unwrap().is_none(), "a new password ends every session");
 
     let names = || vec!["login:ada".to_owned(), "address:1".to_owned()];
-    for _ in 0..super::accounts::FAILURES {
+    for _ in 0..accounts::FAILURES {
         assert_eq!(desk.may_sign_in(names()).await.unwrap(), None);
         desk.signed_in(names(), false).await.unwrap();
     }
     let wait = desk.may_sign_in(names()).await.unwrap().unwrap();
-    assert_eq!(wait, clock.now() + super::accounts::WAIT);
+    assert_eq!(wait, clock.now() + accounts::WAIT);
     assert_eq!(desk.may_sign_in(vec!["login:bob".into()]).await.unwrap(), None);
-    clock.advance(super::accounts::WAIT);
+    clock.advance(accounts::WAIT);
     assert_eq!(desk.may_sign_in(names()).await.unwrap(), None);
     let secret = desk.secret("urls", vec![1; 32]).await.unwrap();
     assert_eq!(desk.secret("urls", vec![2; 32]).await.unwrap(), secret, "one secret for every process");
