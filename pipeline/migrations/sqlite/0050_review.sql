@@ -31,7 +31,7 @@ CREATE INDEX cases_next ON cases (tenant, rank, due_at, id) WHERE state = 'open'
 CREATE INDEX cases_queue ON cases (tenant, queue, rank, due_at, id) WHERE state = 'open';
 CREATE INDEX cases_state ON cases (tenant, state, id);
 CREATE INDEX cases_subject ON cases (tenant, subject, id);
-CREATE INDEX cases_assignee ON cases (tenant, assignee, rank, due_at) WHERE assignee IS NOT NULL AND state = 'open';
+CREATE INDEX cases_assignee ON cases (tenant, assignee, rank, due_at, id) WHERE assignee IS NOT NULL AND state = 'open';
 CREATE INDEX cases_holder ON cases (tenant, holder) WHERE holder IS NOT NULL;
 CREATE INDEX cases_held ON cases (tenant, held_until) WHERE state = 'held';
 
