@@ -169,7 +169,7 @@ async fn open_index(config: &Config, store: &dyn Store, dimensions: usize) -> Re
         match index.health().await {
             Err(error) if error.kind() == Kind::Conflict => return Err(error).context("the vector index does not fit"),
             Err(error) => {
-                tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on")
+                tracing::warn!(url, %error, "the index does not answer: started without it; moderation goes on");
             }
             Ok(()) => {}
         }

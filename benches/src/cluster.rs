@@ -191,6 +191,7 @@ impl Seat {
                     return;
                 }
                 // One that cannot start at all must not be started in a tight circle.
+                #[expect(clippy::disallowed_methods, reason = "a pause is what is wanted here")]
                 std::thread::sleep(Duration::from_millis(200));
                 match command.spawn() {
                     Ok(next) => child = next,

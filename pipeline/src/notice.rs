@@ -190,12 +190,12 @@ mod tests {
 
     use super::*;
 
-    fn notice(kind: &str, data: Value) -> Value {
+    fn notice(kind: &str, data: &Value) -> Value {
         json!({ "type": kind, "version": 1, "id": "n-1", "tenant": "acme", "at": "2026-01-02T03:04:05.5+01:00", "data": data })
     }
 
     fn with(field: &str, value: Value) -> Value {
-        let mut notice = notice("user.connected", json!({ "actor": "ann" }));
+        let mut notice = notice("user.connected", &json!({ "actor": "ann" }));
         notice[field] = value;
         notice
     }
@@ -221,7 +221,7 @@ mod tests {
             ("call.ended", json!({ "call": "room" }), Fact::CallEnded(room)),
         ];
         for (kind, data, fact) in rows {
-            let read = parse(&notice(kind, data)).unwrap();
+            let read = parse(&notice(kind, &data)).unwrap();
             assert_eq!((read.fact.as_str(), &read.fact), (kind, &fact));
             assert_eq!((read.id.as_str(), read.tenant.as_str()), ("n-1", "acme"));
             assert_eq!(read.at.to_rfc3339(), "2026-01-02T02:04:05.500+00:00");
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn i1_what_others_add_is_passed_over() {
-        let mut more = notice("user.connected", json!({ "actor": "ann", "device": { "kind": "phone" } }));
+        let mut more = notice("user.connected", &json!({ "actor": "ann", "device": { "kind": "phone" } }));
         more["trace"] = json!("abc");
-        assert_eq!(parse(&more).unwrap(), parse(&notice("user.connected", json!({ "actor": "ann" }))).unwrap());
+        assert_eq!(parse(&more).unwrap(), parse(&notice("user.connected", &json!({ "actor": "ann" }))).unwrap());
         for kind in ["user.renamed", "match.created", ""] {
             assert_eq!(parse(&json!({ "type": kind })).unwrap().fact, Fact::Unknown, "{kind}");
         }
@@ -255,10 +255,10 @@ mod tests {
             (with("data", json!({})), "notice_invalid"),
             (with("data", json!({ "actor": "S".repeat(201) })), "name_too_long"),
             (with("data", json!({ "actor": "SECRET\n" })), "name_invalid"),
-            (notice("call.started", json!({ "call": "room", "participants": "SECRET" })), "notice_invalid"),
-            (notice("call.started", json!({ "call": "room", "participants": [["SECRET"]] })), "notice_invalid"),
-            (notice("call.joined", json!({ "call": "room" })), "notice_invalid"),
-            (notice("call.ended", json!({ "actor": "ann" })), "notice_invalid"),
+            (notice("call.started", &json!({ "call": "room", "participants": "SECRET" })), "notice_invalid"),
+            (notice("call.started", &json!({ "call": "room", "participants": [["SECRET"]] })), "notice_invalid"),
+            (notice("call.joined", &json!({ "call": "room" })), "notice_invalid"),
+            (notice("call.ended", &json!({ "actor": "ann" })), "notice_invalid"),
         ];
         for (value, expected) in rows {
             let error = parse(&value).unwrap_err();
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn i1_the_door_says_whose_it_is() {
         let (acme, other) = (TenantId::from("acme"), TenantId::from("other"));
-        let named = notice("user.connected", json!({ "actor": "ann" }));
+        let named = notice("user.connected", &json!({ "actor": "ann" }));
         let unnamed = with("tenant", Value::Null);
         assert_eq!(Notice::from_value(&named, Some(&acme)).unwrap().tenant, acme);
         assert_eq!(Notice::from_value(&unnamed, Some(&acme)).unwrap().tenant, acme);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn i1_a_time_from_the_future_is_refused() {
-        let notice = parse(&notice("user.connected", json!({ "actor": "ann" }))).unwrap();
+        let notice = parse(&notice("user.connected", &json!({ "actor": "ann" }))).unwrap();
         assert!(notice.check_time(notice.at - MAX_AHEAD).is_ok());
         let error = notice.check_time(notice.at - MAX_AHEAD - TimeDelta::seconds(1)).unwrap_err();
         assert!(matches!(error, PipelineError::Invalid { code: "notice_time", .. }), "{error:?}");

@@ -132,6 +132,7 @@ async fn restart(cluster: &Arc<Cluster>, which: fn(&Cluster) -> &pipeline::serve
     tokio::task::spawn_blocking(move || {
         let server = which(&cluster);
         server.stop(true)?;
+        #[expect(clippy::disallowed_methods, reason = "the outage has to last")]
         std::thread::sleep(Duration::from_secs(1));
         server.start_again()
     })

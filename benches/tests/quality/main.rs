@@ -3,7 +3,6 @@
 //! `cargo nextest run --release --workspace -E 'binary(quality)' --success-output final` prints them.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-#![expect(clippy::print_stdout, reason = "the figures")]
 
 mod evasion;
 mod language;

@@ -158,7 +158,7 @@ impl QdrantIndex {
 
     async fn remove(&self, what: &'static str, request: qdrant::DeletePoints) -> Result<(), PipelineError> {
         let answer = self.call(what, request, |client, request| async move { client.delete_points(request).await });
-        applied(what, answer.await?)
+        applied(what, &answer.await?)
     }
 }
 
@@ -171,8 +171,8 @@ fn for_callers(error: PipelineError) -> PipelineError {
 }
 
 /// An answer that the server will do it later counts as no answer.
-fn applied(what: &str, answer: qdrant::PointsOperationResponse) -> Result<(), PipelineError> {
-    match answer.result.map(|result| result.status()) {
+fn applied(what: &str, answer: &qdrant::PointsOperationResponse) -> Result<(), PipelineError> {
+    match answer.result.as_ref().map(qdrant::UpdateResult::status) {
         Some(qdrant::UpdateStatus::Completed) => Ok(()),
         status => Err(Failure::Down(format!("the write is not applied yet ({status:?})")).error(what)),
     }
@@ -192,7 +192,7 @@ impl VectorIndex for QdrantIndex {
             self.index_attributes(chunk).await?;
             let request = request::upsert(&self.collection, chunk);
             let upsert = |client: Qdrant, request| async move { client.upsert_points(request).await };
-            applied("upsert", self.call("upsert", request, upsert).await?)?;
+            applied("upsert", &self.call("upsert", request, upsert).await?)?;
         }
         Ok(())
     }

@@ -85,11 +85,8 @@ impl Plain {
 /// Is this word language, or a link, an address, a mention, a tag, a number?
 fn is_language(word: &str) -> bool {
     let starts = |prefix: &str| word.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    !word.contains("://")
-        && !starts("www.")
-        && !word.contains('@')
-        && !word.starts_with('#')
-        && !(word.starts_with(|first: char| first.is_ascii_digit()) && word.is_ascii())
+    let number = word.starts_with(|first: char| first.is_ascii_digit()) && word.is_ascii();
+    !(number || word.contains("://") || starts("www.") || word.contains('@') || word.starts_with('#'))
 }
 
 fn is_symbol(character: char) -> bool {

@@ -250,15 +250,11 @@ impl Lanes {
     fn take_frame(&mut self, now: Instant) -> Option<ItemId> {
         self.thin(now);
         while let Some(id) = self.fresh.pop(now).or_else(|| self.arrived.pop_front().map(|(_, id)| id)) {
-            match self.known.get(&id) {
-                Some(Known { place: Place::Waiting, frame: Some(frame), .. }) => {
-                    if now.saturating_sub(frame.since) <= self.max_age {
-                        return Some(id);
-                    }
-                    self.give_up(id, Shed::Stale);
-                }
-                _ => {}
+            let Some(Known { place: Place::Waiting, frame: Some(frame), .. }) = self.known.get(&id) else { continue };
+            if now.saturating_sub(frame.since) <= self.max_age {
+                return Some(id);
             }
+            self.give_up(id, Shed::Stale);
         }
         None
     }
@@ -333,12 +329,12 @@ impl Lanes {
         self.taken[lane] += 1;
         match due {
             Some(due) => self.delayed.push(Reverse((due, id))),
-            None => self.to_front(id),
+            None => self.put_in_front(id),
         }
     }
 
     /// In front of its lane; a frame joins the frames, unless a newer one of its participant waits.
-    fn to_front(&mut self, id: ItemId) {
+    fn put_in_front(&mut self, id: ItemId) {
         match self.known.get(&id) {
             Some(known) if known.frame.is_some() => self.join(id),
             Some(known) => self.waiting[known.lane.index()].push_front(id),
@@ -368,7 +364,7 @@ impl Lanes {
                 return Some(due);
             }
             self.delayed.pop();
-            self.to_front(id);
+            self.put_in_front(id);
         }
         None
     }

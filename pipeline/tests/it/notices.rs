@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, TENANT};
 
-fn notice(service: &Harness, second: i64, kind: &str, data: Value) -> Notice {
+fn notice(service: &Harness, second: i64, kind: &str, data: &Value) -> Notice {
     let id = format!("{kind}-{second}");
     let value =
         json!({ "type": kind, "version": 1, "id": id, "tenant": TENANT, "at": service.at(second), "data": data });
@@ -19,19 +19,19 @@ fn notice(service: &Harness, second: i64, kind: &str, data: Value) -> Notice {
 }
 
 fn user(service: &Harness, second: i64, kind: &str, actor: &str) -> Notice {
-    notice(service, second, &format!("user.{kind}"), json!({ "actor": actor }))
+    notice(service, second, &format!("user.{kind}"), &json!({ "actor": actor }))
 }
 
 fn call(service: &Harness, second: i64, kind: &str, call: &str, actor: &str) -> Notice {
-    notice(service, second, &format!("call.{kind}"), json!({ "call": call, "actor": actor }))
+    notice(service, second, &format!("call.{kind}"), &json!({ "call": call, "actor": actor }))
 }
 
 fn start(service: &Harness, second: i64, call: &str, actors: &[&str]) -> Notice {
-    notice(service, second, "call.started", json!({ "call": call, "participants": actors }))
+    notice(service, second, "call.started", &json!({ "call": call, "participants": actors }))
 }
 
 fn end(service: &Harness, second: i64, call: &str) -> Notice {
-    notice(service, second, "call.ended", json!({ "call": call }))
+    notice(service, second, "call.ended", &json!({ "call": call }))
 }
 
 async fn tell(service: &Harness, notices: &[Notice]) {

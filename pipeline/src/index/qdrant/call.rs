@@ -106,7 +106,8 @@ impl Call<'_> {
         let mut waits = WAITS.into_iter();
         let mut last = None;
         loop {
-            let failure = match within(self.deadline, work(self.client.clone(), request.clone())).await {
+            // Boxed: these futures carry some 20 KiB of request and answer types.
+            let failure = match within(self.deadline, Box::pin(work(self.client.clone(), request.clone()))).await {
                 Some(Ok(value)) => return Ok(value),
                 Some(Err(error)) => failure(&error),
                 // The cause of the try before says more than that time is up.

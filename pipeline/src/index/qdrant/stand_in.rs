@@ -137,7 +137,7 @@ impl Drop for StandIn {
 fn serve(state: &Arc<State>, address: SocketAddr) -> (tokio::runtime::Runtime, SocketAddr) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let state = Arc::clone(state);
-    let (tell, told) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
     runtime.spawn(async move {
         let incoming = loop {
             // The port of a server that just went away may be taken for a moment.

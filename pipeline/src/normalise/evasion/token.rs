@@ -135,10 +135,7 @@ fn of_pieces(lower: &str, wanted: Wanted) -> Option<&'static str> {
         lower.split(|character: char| !is_piece(character)).filter(|piece| !piece.is_empty()).collect();
     // `idiot's`, `half-wit`: nothing is hidden from a model that reads the parts.
     let plain = |piece: &&str| vocabulary.find(piece).is_some_and(|word| word.risky || piece.len() > 1);
-    if pieces.len() < 2
-        || pieces.iter().any(|piece| vocabulary.is_risky(piece))
-        || pieces.iter().all(|piece| plain(&piece))
-    {
+    if pieces.len() < 2 || pieces.iter().any(|piece| vocabulary.is_risky(piece)) || pieces.iter().all(plain) {
         return None;
     }
     let joined = letters::readings(pieces.iter().flat_map(|piece| piece.chars()));

@@ -71,7 +71,7 @@ impl Vocabulary {
             if is_word(spelling) {
                 this.add(spelling, severity >= STRONG_FROM);
             }
-            if spelling != usual && is_word(usual) && !this.words.get(spelling).is_some_and(|word| word.rank < RARE) {
+            if spelling != usual && is_word(usual) && this.words.get(spelling).is_none_or(|word| word.rank >= RARE) {
                 this.usual.insert(spelling, usual);
             }
         }

@@ -42,7 +42,7 @@ impl Offer {
                 match spec.languages.is_empty() {
                     true => languages.insert(DEFAULT_LANGUAGE.to_owned()),
                     false => {
-                        languages.extend(spec.languages.iter().map(|language| language.to_string()));
+                        languages.extend(spec.languages.iter().map(ToString::to_string));
                         true
                     }
                 };

@@ -134,13 +134,13 @@ mod tests {
 
     use super::*;
 
-    fn suggest(scores: Value) -> Result<Suggestion, ApiError> {
+    fn suggest(scores: &Value) -> Result<Suggestion, ApiError> {
         Suggestion::read(&json!({ "comment": { "text": "ab 🦀" }, "attributeScores": scores, "communityId": "c" }))
     }
 
     #[test]
     fn i5_a_suggestion_is_read() {
-        let read = suggest(json!({
+        let read = suggest(&json!({
             "TOXICITY": { "summaryScore": { "value": 0.25, "type": "PROBABILITY" } },
             "SPAM": { "spanScores": [{ "begin": 3, "end": 5, "score": { "value": 1 } }] },
         }));
@@ -167,7 +167,7 @@ mod tests {
             span(-1, 3),
             json!({ "SPAM": { "spanScores": 7 } }),
         ] {
-            assert_eq!(suggest(scores.clone()).unwrap_err().code(), "invalid_field", "{scores}");
+            assert_eq!(suggest(&scores).unwrap_err().code(), "invalid_field", "{scores}");
         }
     }
 }
