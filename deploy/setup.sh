@@ -28,6 +28,8 @@ if [ "$purpose" = test ]; then
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages+=(postgresql)
     need flock util-linux
+    # Certificates of a private broker.
+    need openssl openssl
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -191,8 +191,7 @@ impl Seat {
                     return;
                 }
                 // One that cannot start at all must not be started in a tight circle.
-                #[expect(clippy::disallowed_methods, reason = "a pause is what is wanted here")]
-                std::thread::sleep(Duration::from_millis(200));
+                pause(Duration::from_millis(200));
                 match command.spawn() {
                     Ok(next) => child = next,
                     Err(_) => return,
@@ -212,6 +211,12 @@ impl Drop for Fleet {
             }
         }
     }
+}
+
+/// Blocks: for threads that watch processes.
+#[expect(clippy::disallowed_methods, reason = "a thread of its own that has nothing else to do")]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn send_signal(signal: &str, pid: u64) {

@@ -35,6 +35,9 @@ struct Arguments {
     /// Models that judge texts in the scenario `analyze`.
     #[arg(long, value_delimiter = ',', default_value = "toxicity,spam")]
     text_models: Vec<String>,
+    /// Milliseconds that judging a picture takes in the scenario chaos-slow.
+    #[arg(long, default_value_t = 250)]
+    picture_ms: u8,
     /// Repository root.
     #[arg(long, default_value = ".")]
     root: PathBuf,
@@ -70,6 +73,8 @@ enum Scenario {
     Throughput,
     /// Workers killed, servers restarted: what is lost? Only when named.
     Chaos,
+    /// Workers killed while they are busy with slow pictures: who is taken for guilty? Only when named.
+    ChaosSlow,
 }
 
 #[tokio::main]
@@ -100,6 +105,13 @@ async fn main() -> anyhow::Result<()> {
     let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
     let all = arguments.scenarios.is_empty();
     let wanted = |scenario| all || arguments.scenarios.contains(&scenario);
+    let plan = |slow: bool| scenario::chaos::Plan {
+        items: arguments.items,
+        kill_every: Duration::from_secs(arguments.kill_every),
+        picture_ms: if slow { arguments.picture_ms } else { 0 },
+        restart_servers: !slow,
+        name: if slow { "chaos-slow" } else { "chaos" },
+    };
     let finish = |report: &Report| {
         report.print();
         report.write(&results)
@@ -126,9 +138,10 @@ async fn main() -> anyhow::Result<()> {
         finish(&scenario::throughput::run(&setting).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Chaos) {
-        let plan =
-            scenario::chaos::Plan { items: arguments.items, kill_every: Duration::from_secs(arguments.kill_every) };
-        finish(&scenario::chaos::run(&setting, plan).await?)?;
+        finish(&scenario::chaos::run(&setting, plan(false)).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::ChaosSlow) {
+        finish(&scenario::chaos::run(&setting, plan(true)).await?)?;
     }
     Ok(())
 }

@@ -2,10 +2,10 @@
 //! whose answers are written in the items.
 
 use bytes::Bytes;
-use chrono::Utc;
 use image::{ImageFormat, Rgb, RgbImage};
 use pipeline::{
     Lane,
+    clock::Clock,
     item::{Content, Envelope, Item, ItemId, ItemKind},
 };
 
@@ -16,17 +16,17 @@ const VIOLATIONS: usize = 5;
 /// Authors, and half as many rooms.
 const AUTHORS: usize = 500;
 
-/// The items with these numbers, by lane. Deterministic but for ids and times.
-pub fn items(numbers: std::ops::Range<usize>) -> Vec<(Lane, Item)> {
-    numbers.map(item).collect()
+/// The items with these numbers, by lane; judging a picture takes `delay_ms` longer. Deterministic but for ids and times.
+pub fn items(numbers: std::ops::Range<usize>, delay_ms: u8) -> Vec<(Lane, Item)> {
+    numbers.map(|number| item(number, delay_ms)).collect()
 }
 
-fn item(number: usize) -> (Lane, Item) {
+fn item(number: usize, delay_ms: u8) -> (Lane, Item) {
     // Steps that share no factor with 100 spread pictures and violations over the stream.
     let (is_picture, violates) = (number * 37 % 100 < PICTURES, number * 73 % 100 < VIOLATIONS);
     let kind = if is_picture { ItemKind::Image } else { ItemKind::Text };
     let content = if is_picture {
-        Content::Picture(picture(number, violates))
+        Content::Picture(picture(number, violates, delay_ms))
     } else if violates {
         Content::Text(format!("message {number} fake:toxic=0.97"))
     } else {
@@ -48,13 +48,11 @@ pub fn frame(call: usize, participant: usize, number: usize) -> (Lane, Item) {
     envelope.conversation = None;
     envelope.call = Some(format!("call-{call}").as_str().into());
     envelope.actor = Some(format!("participant-{participant}").as_str().into());
-    (kind.lane(), Item { envelope, content: Content::Picture(picture(number, false)) })
+    (kind.lane(), Item { envelope, content: Content::Picture(picture(number, false, 0)) })
 }
 
 fn envelope(kind: ItemKind, number: usize) -> Envelope {
-    let author = number % AUTHORS;
-    #[expect(clippy::disallowed_methods, reason = "a client that sends has the real time")]
-    let now = Utc::now();
+    let (author, now) = (number % AUTHORS, Clock::system().now());
     Envelope {
         id: ItemId::new(),
         tenant: "default".into(),
@@ -68,13 +66,13 @@ fn envelope(kind: ItemKind, number: usize) -> Envelope {
     }
 }
 
-/// The fake backend reads the label from red and its score from green: red 3 is «Porn» of the five classes of nsfwjs.
-fn picture(number: usize, violates: bool) -> Bytes {
+/// The fake backend reads the label from red, its score from green and a delay from blue: red 3 is «Porn» of the five classes of nsfwjs.
+fn picture(number: usize, violates: bool, delay_ms: u8) -> Bytes {
     let shade = u8::try_from(number % 200).unwrap_or(0);
-    // Its blue would be a delay: the picture's own shade is everywhere but in that corner.
+    // The picture's own shade is everywhere but in that corner.
     let mut image = RgbImage::from_pixel(16, 16, Rgb([shade, 120, 200 - shade]));
     for (x, y) in (0..8).flat_map(|x| (0..8).map(move |y| (x, y))) {
-        image.put_pixel(x, y, if violates { Rgb([3, 250, 0]) } else { Rgb([2, 250, 0]) });
+        image.put_pixel(x, y, if violates { Rgb([3, 250, delay_ms]) } else { Rgb([2, 250, delay_ms]) });
     }
     let mut bytes = std::io::Cursor::new(Vec::new());
     // In memory, from a valid image: cannot fail.
@@ -89,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_mixture_is_what_it_says() {
-        let items = items(0..1000);
+        let items = items(0..1000, 0);
         let pictures = items.iter().filter(|(lane, _)| *lane == Lane::Bulk).count();
         let violating =
             items.iter().filter(|(_, item)| matches!(&item.content, Content::Text(text) if text.contains("fake:")));

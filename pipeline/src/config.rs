@@ -1,6 +1,6 @@
 //! Sections of the configuration that this crate owns.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -33,10 +33,13 @@ pub struct QueueConfig {
     /// RabbitMQ: frames of one partition that this process may hold at once; at least the participants that one partition
     /// has at the busiest time, because one frame of each waits in this process.
     pub live_prefetch: u16,
-    /// RabbitMQ: deliveries that may end with a lost worker before a message is given up.
+    /// Processes that may be lost while they judge one item and nothing else, before it is given up.
     pub delivery_limit: u32,
     /// RabbitMQ: seconds that publishing may take before it is refused.
     pub publish_seconds: u64,
+    /// RabbitMQ: folder, shared with publishers, below which messages may name their picture instead of carrying it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blob_folder: Option<PathBuf>,
 }
 
 impl Default for QueueConfig {
@@ -54,6 +57,7 @@ impl Default for QueueConfig {
             live_prefetch: 256,
             delivery_limit: 5,
             publish_seconds: 5,
+            blob_folder: None,
         }
     }
 }

@@ -13,7 +13,7 @@
 use std::{
     hash::RandomState,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::TimeDelta;
@@ -27,6 +27,7 @@ pub mod notices;
 mod pictures;
 mod profiles;
 mod reports;
+pub mod stage;
 mod texts;
 
 use crate::{
@@ -210,8 +211,13 @@ impl Pipeline {
     }
 
     async fn run(&self, item: &Item, lane: Lane, mode: Mode, any_language: bool) -> Result<Processed, PipelineError> {
-        if mode == Mode::Record && self.store.is_judged(item.envelope.id).await? {
-            return self.recorded(&item.envelope).await;
+        if mode == Mode::Record {
+            let asked = Instant::now();
+            let judged = self.store.is_judged(item.envelope.id).await?;
+            stage::SEEN.took(asked.elapsed());
+            if judged {
+                return self.recorded(&item.envelope).await;
+            }
         }
         self.validate(item)?;
         let mut envelope = item.envelope.clone();
@@ -463,8 +469,9 @@ impl Pipeline {
     async fn try_commit(&self, work: &Work<'_>, record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
         if work.mode == Mode::Record {
+            let begun = Instant::now();
             match self.store.record_outcome(record).await? {
-                Recorded::New => {}
+                Recorded::New => stage::of_item(&outcome.timings, begun.elapsed()),
                 Recorded::Already => return self.recorded(work.envelope).await.map(Some),
                 Recorded::Stale => return Ok(None),
             }

@@ -7,10 +7,9 @@
 //!
 //! A server that is not installed is an error that names the package, never a reason to skip.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "processes start and end without telling: their state is asked again and again"
-)]
+mod tls;
+
+pub use tls::TlsBroker;
 
 use std::{
     fs::{self, File},
@@ -90,11 +89,7 @@ pub fn shared(kind: Kind) -> io::Result<Lease> {
 impl Server {
     /// Starts one.
     pub fn start(kind: Kind) -> io::Result<Self> {
-        let parent = tempfile::Builder::new().prefix("chaperone-server-").tempdir()?;
-        // PostgreSQL's own user must be able to reach its folder.
-        fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        let lease = open(kind, &parent.path().join(kind.as_str()), 1)?;
-        Ok(Self { lease, _parent: parent })
+        private(kind, |_| Ok(()))
     }
 
     /// How to reach it; the same after a restart.
@@ -122,7 +117,7 @@ impl Server {
             if Instant::now() > deadline {
                 signal(&group, "-KILL");
             }
-            std::thread::sleep(Duration::from_millis(50));
+            pause(Duration::from_millis(50));
         }
         Ok(())
     }
@@ -135,7 +130,7 @@ impl Server {
             launch(*kind, folder, *port)?;
             match await_ready(*kind, folder, *port) {
                 // PostgreSQL refuses to start until the last orphaned session of a killed server has noticed.
-                Err(_) if tries < 20 => std::thread::sleep(Duration::from_millis(250)),
+                Err(_) if tries < 20 => pause(Duration::from_millis(250)),
                 ended => return ended,
             }
             tries += 1;
@@ -151,6 +146,18 @@ impl Drop for Server {
             let _ = quiet("epmd").args(["-port", port.trim(), "-kill"]).status();
         }
     }
+}
+
+/// Starts a server in a folder of its own that `prepare` has put something into.
+fn private(kind: Kind, prepare: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<Server> {
+    let parent = tempfile::Builder::new().prefix("chaperone-server-").tempdir()?;
+    // PostgreSQL's own user must be able to reach its folder.
+    fs::set_permissions(parent.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let folder = parent.path().join(kind.as_str());
+    fs::create_dir_all(&folder)?;
+    prepare(&folder)?;
+    let lease = open(kind, &folder, 1)?;
+    Ok(Server { lease, _parent: parent })
 }
 
 fn open(kind: Kind, folder: &Path, idle: u32) -> io::Result<Lease> {
@@ -229,7 +236,7 @@ fn await_ready(kind: Kind, folder: &Path, port: u16) -> io::Result<()> {
         if !fs::read_to_string(folder.join("pid")).is_ok_and(|pid| alive(&pid)) {
             break;
         }
-        std::thread::sleep(Duration::from_millis(50));
+        pause(Duration::from_millis(50));
     }
     let log = fs::read_to_string(folder.join("server.log")).unwrap_or_default();
     let tail: Vec<&str> = log.lines().rev().take(12).collect();
@@ -251,16 +258,24 @@ fn accepts(port: u16) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// The first of three free ports in a row, below the range from which the system takes ports of its own accord.
+/// The first of four free ports in a row, below the range from which the system takes ports of its own accord.
 fn free_ports() -> io::Result<u16> {
     for _ in 0..1000 {
         let port = fastrand::u16(10_000..32_000);
         let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if (port..port + 3).all(free) {
+        if (port..port + 4).all(free) {
             return Ok(port);
         }
     }
-    Err(io::Error::other("no three free ports in a row"))
+    Err(io::Error::other("no four free ports in a row"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "blocking code that waits for another program, which tells nobody when it is ready"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn signal(group: &str, signal: &str) {

@@ -4,7 +4,11 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
 use models::{ModelError, error::Kind};
-use pipeline::{PipelineError, process::Processed, queue::Delivery};
+use pipeline::{
+    PipelineError,
+    process::{Processed, stage},
+    queue::Delivery,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -186,7 +190,12 @@ where
     let (id, lane, attempt) = (delivery.item().envelope.id, delivery.lane().as_str(), delivery.attempt());
     let decision = decide(failure, attempt, rules, jitter.draw());
     let (result, settled) = match decision {
-        Decision::Ack => ("ack", delivery.ack().await),
+        Decision::Ack => {
+            let begun = Instant::now();
+            let acked = delivery.ack().await;
+            stage::SETTLE.took(begun.elapsed());
+            ("ack", acked)
+        }
         Decision::Shed => ("shed", delivery.ack().await),
         Decision::Retry(after) => {
             tracing::warn!(item.id = %id, item.lane = lane, attempt, ?failure, cause, ?after, "try failed, again later");

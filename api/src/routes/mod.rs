@@ -15,6 +15,7 @@ pub mod multipart;
 pub mod notices;
 pub mod profiles;
 pub mod queue;
+pub mod rejected;
 pub mod reports;
 pub mod schemas;
 pub mod similar;
@@ -56,6 +57,9 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(queue::list))
         .routes(routes!(queue::show, queue::discard))
         .routes(routes!(queue::replay))
+        .routes(routes!(rejected::list))
+        .routes(routes!(rejected::discard))
+        .routes(routes!(rejected::replay))
         .routes(routes!(compat::moderations::moderate))
         .routes(routes!(compat::models::list))
         .routes(routes!(compat::models::show))

@@ -38,7 +38,7 @@ pub struct QueueStats {
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ListOptions {
-    /// Most dead letters, 1 to 1000; 100 when absent.
+    /// Most to show, 1 to 1000; 100 when absent.
     limit: Option<usize>,
 }
 
@@ -154,14 +154,20 @@ pub async fn list(
     caller: Allowed<ToAdmin>,
     Query(options): Query<ListOptions>,
 ) -> Result<Json<DeadLetters>, ApiError> {
+    let limit = limit_of(&options)?;
+    let all = app.services.queue.dead_letters(LOOKED_THROUGH).await?;
+    let own = all.into_iter().filter(|letter| letter.tenant == caller.tenant).take(limit);
+    Ok(Json(DeadLetters { dead_letters: own.map(DeadLetterView::from).collect() }))
+}
+
+/// How many the caller wants to see.
+pub(super) fn limit_of(options: &ListOptions) -> Result<usize, ApiError> {
     let limit = options.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         let message = format!("`limit` is {limit}: ask for 1 to {MAX_LIMIT}.");
         return Err(ApiError::invalid("limit_out_of_range", message).at("limit"));
     }
-    let all = app.services.queue.dead_letters(LOOKED_THROUGH).await?;
-    let own = all.into_iter().filter(|letter| letter.tenant == caller.tenant).take(limit);
-    Ok(Json(DeadLetters { dead_letters: own.map(DeadLetterView::from).collect() }))
+    Ok(limit)
 }
 
 /// Show one that was given up

@@ -40,6 +40,13 @@ struct Binary {
 impl Binary {
     /// Starts it in `folder`, which may hold what an earlier one left, and waits until it is ready.
     async fn start(folder: &Path, change: impl FnOnce(&mut Config)) -> Self {
+        Self::try_start(folder, change)
+            .await
+            .unwrap_or_else(|said| panic!("it said `{said}`; its log:\n{}", read_log(folder)))
+    }
+
+    /// The same, for one that may end before it is ready: `Err` is what it said instead.
+    async fn try_start(folder: &Path, change: impl FnOnce(&mut Config)) -> Result<Self, String> {
         let mut config = harness::config(folder);
         change(&mut config);
         let file = folder.join("chaperone.toml");
@@ -57,10 +64,9 @@ impl Binary {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         tokio::time::timeout(PATIENCE, stdout.read_line(&mut line)).await.expect("ready in time").unwrap();
-        let base = line.trim().strip_prefix("listening on ").map(str::to_owned);
-        let base = base.unwrap_or_else(|| panic!("it said `{line}`; its log:\n{}", read_log(folder)));
+        let base = line.trim().strip_prefix("listening on ").map(str::to_owned).ok_or(line)?;
         let client = Client::builder().timeout(PATIENCE).build().unwrap();
-        Self { child, base, client, _stdout: stdout }
+        Ok(Self { child, base, client, _stdout: stdout })
     }
 
     /// `kill -9`.
@@ -188,6 +194,56 @@ async fn i7_kill_9_loses_nothing_and_decides_nothing_twice() {
         let shown = binary.get(&format!("/v1/items/{}", item["id"].as_str().unwrap())).await;
         assert_eq!(shown["status"], "judged", "{shown:#}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i7_an_item_that_ends_the_process_is_given_up_and_its_neighbours_are_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 2;
+    let careful = |config: &mut Config| config.queue.delivery_limit = limit;
+    let mut all = items(60, 2);
+    let poison = json!({ "id": Uuid::now_v7().to_string(), "text": "fake:abort", "actor": "bob" });
+    let path = format!("/v1/items/{}", poison["id"].as_str().unwrap());
+    all.insert(31, poison);
+    let mut binary = Binary::start(folder.path(), careful).await;
+    binary.publish(&all).await;
+    // Started again whenever it ends, as an orchestrator would.
+    let mut ends = 0;
+    let binary = loop {
+        let (client, url) = (binary.client.clone(), format!("{}{path}", binary.base));
+        let given_up = async {
+            loop {
+                let answer = client.get(&url).send().await.ok();
+                let shown: Option<Value> = match answer {
+                    Some(answer) => answer.json().await.ok(),
+                    None => None,
+                };
+                if shown.is_some_and(|shown| shown["status"] == "dead") {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            () = given_up => break binary,
+            _ = binary.child.wait() => ends += 1,
+        }
+        binary = loop {
+            assert!(ends <= limit + 3, "it goes on ending the process; its log:\n{}", read_log(folder.path()));
+            match Binary::try_start(folder.path(), careful).await {
+                Ok(started) => break started,
+                Err(_) => ends += 1,
+            }
+        };
+    };
+    // Twice among others, then alone as often as is allowed, and once more.
+    assert_eq!(ends, limit + 3);
+    let letters = binary.get("/v1/queue/dead-letters").await["dead_letters"].clone();
+    assert_eq!(letters.as_array().unwrap().len(), 1, "{letters:#}");
+    assert_eq!((&letters[0]["reason"], &letters[0]["attempts"]), (&json!("crashed_worker"), &json!(limit + 1)));
+    all.remove(31);
+    let events = binary.all_events(all.len()).await;
+    assert_exactly_once(&all, &events);
 }
 
 #[tokio::test(flavor = "multi_thread")]

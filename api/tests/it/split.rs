@@ -22,19 +22,19 @@ use uuid::Uuid;
 use crate::harness::{self, Events, png};
 
 /// The longest that one step may take; a loaded machine that compiles meanwhile is slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const TEXTS: usize = 2000;
 const FRAMES: usize = 300;
 
 /// Servers, a database and queue names of this test's own, and a configuration that names them.
-struct Site {
+pub(crate) struct Site {
     folder: TempDir,
     config: PathBuf,
     _servers: [Lease; 2],
 }
 
 impl Site {
-    async fn prepare(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn prepare(change: impl FnOnce(&mut Config)) -> Self {
         let servers =
             tokio::task::spawn_blocking(|| [Kind::Rabbitmq, Kind::Postgres].map(|kind| shared(kind).unwrap()));
         let servers = servers.await.unwrap();
@@ -57,15 +57,15 @@ impl Site {
         Self { folder, config: file, _servers: servers }
     }
 
-    async fn start(&self, name: &str, verb: &[&str]) -> Process {
+    pub(crate) async fn start(&self, name: &str, verb: &[&str]) -> Process {
         Process::start(self.folder.path(), &self.config, name, verb).await
     }
 }
 
 /// A running role of the real binary.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    base: String,
+    pub(crate) base: String,
     log: PathBuf,
     /// Kept open: a closed pipe would be the service's problem.
     _stdout: BufReader<ChildStdout>,
@@ -93,12 +93,12 @@ impl Process {
         Self { child, base, log, _stdout: stdout }
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// SIGTERM, and the exit code.
-    async fn stop(mut self) -> Option<i32> {
+    pub(crate) async fn stop(mut self) -> Option<i32> {
         let id = self.child.id().expect("it runs");
         assert!(Command::new("kill").args(["-TERM", &id.to_string()]).status().await.unwrap().success());
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
@@ -139,7 +139,11 @@ async fn publish(client: &Client, base: &str) -> Vec<String> {
 }
 
 /// How often each item was judged, and each action told, once `ids` are all there and a last item after them.
-async fn outcomes(client: &Client, base: &str, ids: &[String]) -> (BTreeMap<String, u32>, BTreeMap<String, u32>) {
+pub(crate) async fn outcomes(
+    client: &Client,
+    base: &str,
+    ids: &[String],
+) -> (BTreeMap<String, u32>, BTreeMap<String, u32>) {
     let mut judged = BTreeMap::<String, u32>::new();
     let mut acted = BTreeMap::<String, u32>::new();
     let url = format!("{base}/v1/events?after=0&kinds=item.judged,moderation.action");

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Setting;
 use crate::{
-    cluster::{Cluster, Fleet},
+    cluster::{Cluster, Fleet, pause},
     ledger::{Ledger, Performed, listen},
     mixture,
     report::Report,
@@ -35,11 +35,17 @@ pub struct Plan {
     pub items: usize,
     /// Time between two kills.
     pub kill_every: Duration,
+    /// Milliseconds that judging a picture takes.
+    pub picture_ms: u8,
+    /// Restart RabbitMQ and PostgreSQL as well, once each.
+    pub restart_servers: bool,
+    /// Name of the report.
+    pub name: &'static str,
 }
 
 /// Runs the experiment.
 pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Report> {
-    let mut report = Report::new("chaos");
+    let mut report = Report::new(plan.name);
     let cluster = Arc::new(Cluster::start(setting).await?);
     let queue = cluster.publisher().await?;
     let fleet = Arc::new(Fleet::start(&cluster, 2, FAKES, &[])?);
@@ -50,12 +56,12 @@ pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Report> {
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let started = Instant::now();
-    let publisher = tokio::spawn(publish(queue.clone(), plan.items));
+    let publisher = tokio::spawn(publish(queue.clone(), plan));
     let killer = AbortOnDropHandle::new(tokio::spawn(kill(Arc::clone(&fleet), plan.kill_every)));
     let store = cluster.store().await?;
     let mut ledger = Ledger::default();
     let (mut last, mut progress) = (0, Instant::now());
-    let (mut rabbitmq_restarted, mut postgres_restarted) = (false, false);
+    let (mut rabbitmq_restarted, mut postgres_restarted) = (!plan.restart_servers, !plan.restart_servers);
     let finished = loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         ledger.read(&*store).await;
@@ -82,7 +88,9 @@ pub async fn run(setting: &Setting, plan: Plan) -> anyhow::Result<Report> {
 
     tabulate(&mut report, &published, &ledger, &performed, dead);
     report.figure("workers started (kills and poison included)", vec![fleet.starts() as f64]);
-    report.figure("servers restarted", vec![f64::from(u8::from(rabbitmq_restarted) + u8::from(postgres_restarted))]);
+    let restarted = if plan.restart_servers { u8::from(rabbitmq_restarted) + u8::from(postgres_restarted) } else { 0 };
+    report.figure("servers restarted", vec![f64::from(restarted)]);
+    report.figure("milliseconds that a picture takes", vec![f64::from(plan.picture_ms)]);
     report.figure("items/s with all that", vec![plan.items as f64 / finished.as_secs_f64()]);
     Ok(report)
 }
@@ -95,10 +103,10 @@ struct Published {
 }
 
 /// Publishes as fast as is accepted; a refused or failed call is made again with the same ids, as every publisher should.
-async fn publish(queue: Arc<dyn Queue>, items: usize) -> anyhow::Result<Published> {
+async fn publish(queue: Arc<dyn Queue>, Plan { items, picture_ms, .. }: Plan) -> anyhow::Result<Published> {
     let mut published = Published { items: Vec::with_capacity(items), poison: Vec::new(), refused: 0 };
     for start in (0..items).step_by(CHUNK) {
-        let mut chunk = mixture::items(start..(start + CHUNK).min(items));
+        let mut chunk = mixture::items(start..(start + CHUNK).min(items), picture_ms);
         published.items.extend(chunk.iter().map(|(_, item)| item.envelope.id.to_string()));
         if published.poison.len() < POISON && start >= items / 10 * (1 + published.poison.len()) {
             let poison = mixture::poison(items + published.poison.len());
@@ -132,8 +140,7 @@ async fn restart(cluster: &Arc<Cluster>, which: fn(&Cluster) -> &pipeline::serve
     tokio::task::spawn_blocking(move || {
         let server = which(&cluster);
         server.stop(true)?;
-        #[expect(clippy::disallowed_methods, reason = "the outage has to last")]
-        std::thread::sleep(Duration::from_secs(1));
+        pause(Duration::from_secs(1));
         server.start_again()
     })
     .await??;

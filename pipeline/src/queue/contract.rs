@@ -64,7 +64,7 @@ fn id(delivery: &Delivery) -> ItemId {
 
 /// The next delivery; fails when none comes.
 pub(crate) async fn next(queue: &Arc<dyn Queue>) -> Delivery {
-    timeout(Duration::from_secs(20), queue.receive()).await.expect("a delivery in time").expect("open")
+    timeout(Duration::from_secs(60), queue.receive()).await.expect("a delivery in time").expect("open")
 }
 
 async fn nothing_waits(queue: &Arc<dyn Queue>) {
@@ -278,7 +278,7 @@ pub(crate) async fn after_close_nothing_is_handed_out_and_settling_works(place: 
         tokio::task::yield_now().await;
     }
     queue.close().await;
-    let unsettled = timeout(Duration::from_secs(20), waiting).await.expect("a waiting receiver is told").unwrap();
+    let unsettled = timeout(Duration::from_secs(60), waiting).await.expect("a waiting receiver is told").unwrap();
     assert!(queue.receive().await.is_none() && queue.receive().await.is_none(), "for ever");
     held.ack().await.unwrap();
     drop(unsettled);
@@ -338,7 +338,7 @@ pub(crate) async fn depth_counts_what_waits_and_what_is_in_flight(place: &impl P
     };
     // A broker's counts follow a little later.
     let becomes = async |expected| {
-        let patience = std::time::Instant::now() + Duration::from_secs(10);
+        let patience = std::time::Instant::now() + Duration::from_secs(60);
         while place.is_broker() && count().await != expected && std::time::Instant::now() < patience {
             tokio::task::yield_now().await;
         }

@@ -2,6 +2,8 @@
 //!
 //! Frames in the live lane wait as [`Fresh`] says: of each participant the newest, and none that is too old. Others than
 //! frames wait first in, first out, in any lane, and are never shed.
+//!
+//! Suspects, which several processes were lost with, wait apart and are handed out alone ([`Isolation`]).
 
 use std::{
     cmp::Reverse,
@@ -12,8 +14,9 @@ use std::{
 use models::Lane;
 
 use super::{
-    LaneDepth,
+    LaneDepth, SUSPECT_AFTER,
     fresh::{Fresh, Shed},
+    isolation::{Isolation, Turn},
     shares::Shares,
 };
 use crate::item::ItemId;
@@ -63,12 +66,13 @@ struct Known {
     place: Place,
     /// Only of what may be shed.
     frame: Option<Frame>,
+    suspect: bool,
 }
 
 impl Known {
     fn new(entry: &Entry, lane: Lane, attempts: u32, place: Place) -> Self {
         let frame = entry.frame.filter(|_| lane == Lane::Live);
-        Self { lane, attempts, bytes: entry.bytes, place, frame }
+        Self { lane, attempts, bytes: entry.bytes, place, frame, suspect: false }
     }
 }
 
@@ -79,6 +83,18 @@ pub(super) struct Next {
     pub(super) lane: Lane,
     /// 1 for the first try.
     pub(super) attempt: u32,
+    /// Its try has to be written down before it begins.
+    pub(super) suspect: bool,
+}
+
+/// What was left by an earlier process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Left {
+    pub(super) lane: Lane,
+    /// Tries of its own.
+    pub(super) attempts: u32,
+    /// Processes that were lost and may have had it in hand.
+    pub(super) lost: u32,
 }
 
 /// Ids only: about 100 bytes for each item that waits, whatever its content.
@@ -103,6 +119,8 @@ pub(super) struct Lanes {
     delayed: BinaryHeap<Reverse<(Instant, ItemId)>>,
     known: HashMap<ItemId, Known>,
     shares: Shares,
+    suspects: VecDeque<ItemId>,
+    isolation: Isolation,
 }
 
 impl Lanes {
@@ -122,6 +140,8 @@ impl Lanes {
             delayed: BinaryHeap::new(),
             known: HashMap::new(),
             shares: Shares::new(),
+            suspects: VecDeque::new(),
+            isolation: Isolation::new(),
         }
     }
 
@@ -179,11 +199,13 @@ impl Lanes {
     }
 
     /// Puts back what an earlier process left, whatever the capacity.
-    pub(super) fn restore(&mut self, entry: Entry, lane: Lane, attempts: u32, now: Instant) {
-        let known = Known::new(&entry, lane, attempts, Place::Waiting);
+    pub(super) fn restore(&mut self, entry: Entry, left: Left, now: Instant) {
+        let Left { lane, attempts, lost } = left;
+        let known = Known { suspect: lost >= SUSPECT_AFTER, ..Known::new(&entry, lane, attempts, Place::Waiting) };
         if self.known.insert(entry.id, known).is_none() {
             self.taken[lane.index()] += 1;
             match known.frame {
+                _ if known.suspect => self.suspects.push_back(entry.id),
                 Some(_) => self.arrived.push_back((now + self.grace, entry.id)),
                 None => self.waiting[lane.index()].push_back(entry.id),
             }
@@ -259,8 +281,23 @@ impl Lanes {
         None
     }
 
-    /// The next item: the most urgent lane that has one and has not used up its share of this round.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Next> {
+    /// The next item, or when to look again if nothing else changes.
+    pub(super) fn take(&mut self, now: Instant) -> Result<Next, Option<Instant>> {
+        let others = self.has_frames() || self.waiting.iter().any(|waiting| !waiting.is_empty());
+        match self.isolation.turn(now, !self.suspects.is_empty(), others, self.in_flight.iter().sum()) {
+            Turn::Others(again) => self.take_other(now).ok_or(again),
+            Turn::Suspect => self.suspects.pop_front().and_then(|id| self.hand_out(id)).ok_or(None),
+            Turn::Nobody(again) => Err(again),
+        }
+    }
+
+    /// Does somebody wait for what is in flight to end?
+    pub(super) fn is_isolating(&self) -> bool {
+        self.isolation.is_closed()
+    }
+
+    /// The most urgent lane that has an item and has not used up its share of this round.
+    fn take_other(&mut self, now: Instant) -> Option<Next> {
         // A lane of stale frames only has nothing: then the next one is asked.
         let mut tried = self.held;
         loop {
@@ -269,16 +306,19 @@ impl Lanes {
             });
             let lane = self.shares.take(ready)?;
             let frame = |lanes: &mut Self| if lane == Lane::Live.index() { lanes.take_frame(now) } else { None };
-            let Some(id) = self.waiting[lane].pop_front().or_else(|| frame(self)) else {
-                tried[lane] = true;
-                continue;
-            };
-            let known = self.known.get_mut(&id)?;
-            known.place = Place::InFlight;
-            self.taken[lane] -= 1;
-            self.in_flight[lane] += 1;
-            return Some(Next { id, lane: known.lane, attempt: known.attempts + 1 });
+            match self.waiting[lane].pop_front().or_else(|| frame(self)) {
+                Some(id) => return self.hand_out(id),
+                None => tried[lane] = true,
+            }
         }
+    }
+
+    fn hand_out(&mut self, id: ItemId) -> Option<Next> {
+        let known = self.known.get_mut(&id)?;
+        known.place = Place::InFlight;
+        self.taken[known.lane.index()] -= 1;
+        self.in_flight[known.lane.index()] += 1;
+        Some(Next { id, lane: known.lane, attempt: known.attempts + 1, suspect: known.suspect })
     }
 
     fn has_frames(&self) -> bool {
@@ -308,7 +348,9 @@ impl Lanes {
                 Place::Reserved | Place::Waiting => {
                     self.taken[known.lane.index()] -= 1;
                     // A frame's place among frames is passed over when its turn comes.
-                    if known.frame.is_none() {
+                    if known.suspect {
+                        self.suspects.retain(|suspect| *suspect != id);
+                    } else if known.frame.is_none() {
                         self.waiting[known.lane.index()].retain(|waiting| *waiting != id);
                     }
                 }
@@ -316,7 +358,8 @@ impl Lanes {
         }
     }
 
-    /// An item in flight comes back, one attempt older: in front of its lane, at once or when `due` has come.
+    /// An item in flight comes back, one attempt older: in front of its lane, at once or when `due` has come. This process lives: it is
+    /// no suspect any more.
     pub(super) fn put_back(&mut self, id: ItemId, due: Option<Instant>) {
         let Some(known) = self.known.get_mut(&id) else { return };
         if known.place != Place::InFlight {
@@ -324,6 +367,7 @@ impl Lanes {
         }
         known.place = Place::Waiting;
         known.attempts += 1;
+        known.suspect = false;
         let lane = known.lane.index();
         self.in_flight[lane] -= 1;
         self.taken[lane] += 1;
@@ -344,11 +388,14 @@ impl Lanes {
 
     /// An item that was taken goes back in front of its lane as if it had not been.
     pub(super) fn untake(&mut self, id: ItemId) {
-        if self.known.get(&id).is_some_and(|known| known.place == Place::InFlight) {
-            self.put_back(id, None);
-            if let Some(known) = self.known.get_mut(&id) {
-                known.attempts -= 1;
-            }
+        let Some(known) = self.known.get_mut(&id).filter(|known| known.place == Place::InFlight) else { return };
+        known.place = Place::Waiting;
+        self.in_flight[known.lane.index()] -= 1;
+        self.taken[known.lane.index()] += 1;
+        if known.suspect {
+            self.suspects.push_front(id);
+        } else {
+            self.put_in_front(id);
         }
     }
 

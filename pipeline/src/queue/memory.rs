@@ -7,6 +7,10 @@
 //! Frames in the live lane are given up when a newer one displaces them or when they become too old (`lanes`, `fresh`): they
 //! leave the journal without an outcome, counted in `chaperone_frames_shed_total`.
 //!
+//! A process that ends without closing its queue may have been ended by an item. What it may have had in hand counts that; an item
+//! that this happens to more than once is handed out alone, its try written down before it begins, and given up when too many of
+//! those did not end.
+//!
 //! Acks are collected for [`ACK_DELAY`] and settled together: a lost ack is only a redelivery, which the worker's
 //! seen-before check ends.
 
@@ -25,8 +29,8 @@ use tokio::{
 };
 
 use super::{
-    DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle,
-    lanes::{Entry, Frame, Lanes, Next},
+    CRASHED_WORKER, DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, Settle,
+    lanes::{Entry, Frame, Lanes, Left, Next},
 };
 use crate::{
     clock::Clock,
@@ -65,6 +69,8 @@ struct Shared {
     /// Makes participants' keys; random, so that nobody can choose names that share one.
     keys: RandomState,
     settled: mpsc::Sender<Settled>,
+    /// Tries of a suspect that may end with their process.
+    delivery_limit: u32,
 }
 
 struct State {
@@ -112,7 +118,10 @@ impl State {
             return Found::Closed;
         }
         let again = self.lanes.promote(now);
-        let Some(next) = self.lanes.take(now) else { return Found::Nothing(again) };
+        let next = match self.lanes.take(now) {
+            Ok(next) => next,
+            Err(later) => return Found::Nothing([again, later].into_iter().flatten().min()),
+        };
         match self.unkeep(next.id) {
             Some(item) => Found::Ready(item, next),
             None => {
@@ -135,7 +144,8 @@ impl MemoryQueue {
         tokio::spawn(settle(Arc::clone(&store), inbox));
         let state = State { lanes, kept: HashMap::new(), kept_bytes: 0, closed: false };
         let (state, wake, keys) = (Mutex::new(state), Notify::new(), RandomState::new());
-        let shared = Shared { store, state, wake, start: Instant::now(), clock, keys, settled };
+        let delivery_limit = config.delivery_limit;
+        let shared = Shared { store, state, wake, start: Instant::now(), clock, keys, settled, delivery_limit };
         shared.restore().await?;
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -167,6 +177,7 @@ impl Shared {
 
     /// Lets wait again what the journal holds.
     async fn restore(&self) -> Result<(), PipelineError> {
+        self.store.journal_opened().await?;
         let pending = self.store.journal_pending().await?;
         // Only the items themselves say which are frames of whom, and since when. Displacing keeps them few.
         let mut live: Vec<_> = pending.iter().filter(|entry| entry.lane == Lane::Live).map(|entry| entry.id).collect();
@@ -181,7 +192,8 @@ impl Shared {
             let (mut state, now) = (self.state(), self.now());
             for waits in pending {
                 let frame = frames.get(&waits.id).copied().flatten();
-                state.lanes.restore(Entry { id: waits.id, bytes: waits.bytes, frame }, waits.lane, waits.attempts, now);
+                let left = Left { lane: waits.lane, attempts: waits.attempts, lost: waits.lost };
+                state.lanes.restore(Entry { id: waits.id, bytes: waits.bytes, frame }, left, now);
             }
             state.lanes.thin_all(now);
         }
@@ -250,7 +262,8 @@ impl Shared {
         {
             let (mut state, now) = (self.state(), self.now());
             for (id, lane, bytes) in &revived {
-                state.lanes.restore(Entry { id: *id, bytes: *bytes, frame: None }, *lane, 0, now);
+                let left = Left { lane: *lane, attempts: 0, lost: 0 };
+                state.lanes.restore(Entry { id: *id, bytes: *bytes, frame: None }, left, now);
             }
         }
         self.wake.notify_waiters();
@@ -275,6 +288,35 @@ impl Shared {
             state.lanes.forget(next.id);
         }
         Ok(wanted)
+    }
+
+    /// Writes down that the try of a suspect begins. `false`: it may not.
+    async fn begin(self: &Arc<Self>, guard: Taken<'_>, lane: Lane) -> bool {
+        let Some(id) = guard.id else { return false };
+        match self.store.journal_try(id, self.delivery_limit.saturating_add(1)).await {
+            Ok(true) => {
+                guard.keep();
+                metrics::counter!("chaperone_suspects_tried_total", "lane" => lane.as_str()).increment(1);
+                true
+            }
+            Ok(false) => {
+                guard.keep();
+                tracing::error!(item.id = %id, reason = CRASHED_WORKER, "item given up: the process ended too often while it judged nothing else");
+                // In a task of its own: a receiver that leaves must not leave it half given up.
+                let shared = Arc::clone(self);
+                let buried = tokio::spawn(async move { shared.dead_letter(id, CRASHED_WORKER).await }).await;
+                if let Ok(Err(error)) = buried {
+                    tracing::error!(queue.error = %error, "an item cannot be given up; trying again");
+                }
+                false
+            }
+            Err(error) => {
+                tracing::error!(queue.error = %error, "the journal cannot be written; trying again");
+                drop(guard);
+                tokio::time::sleep(STORE_PAUSE).await;
+                false
+            }
+        }
     }
 
     fn put_back(&self, id: ItemId, after: Duration) {
@@ -338,6 +380,9 @@ impl Queue for MemoryQueue {
                     }
                 }
             };
+            if next.suspect && !self.shared.begin(Taken { shared: &self.shared, id: Some(next.id) }, next.lane).await {
+                continue;
+            }
             let settle: Arc<dyn Settle> = Arc::clone(&self.shared) as Arc<dyn Settle>;
             return Some(Delivery::new(item, next.lane, next.attempt, settle));
         }
@@ -402,6 +447,10 @@ impl Queue for MemoryQueue {
         if self.shared.settled.send(Settled::Flush(done)).await.is_ok() {
             let _ = flushed.await;
         }
+        if let Err(error) = self.shared.store.journal_closed().await {
+            // What waits then counts a lost process that it was not lost with: no harm unless that happens often.
+            tracing::warn!(queue.error = %error, "the journal could not be closed in good order");
+        }
     }
 
     async fn health(&self) -> Result<(), PipelineError> {
@@ -436,6 +485,9 @@ impl Settle for Shared {
         let closed = {
             let mut state = self.state();
             state.lanes.forget(id);
+            if state.lanes.is_isolating() {
+                self.wake.notify_waiters();
+            }
             state.closed
         };
         if closed {
@@ -454,7 +506,10 @@ impl Settle for Shared {
     async fn dead_letter(&self, id: ItemId, reason: &str) -> Result<(), PipelineError> {
         let buried = self.store.journal_bury(id, reason, self.clock.now()).await;
         match buried {
-            Ok(()) => self.state().lanes.forget(id),
+            Ok(()) => {
+                self.state().lanes.forget(id);
+                self.wake.notify_waiters();
+            }
             // Nothing accepted is lost: it comes back, and is buried then.
             Err(_) => self.put_back(id, STORE_PAUSE),
         }

@@ -5,6 +5,9 @@
 //! - `publish` returns when the items would survive `kill -9`. All of a call's items are accepted or none is.
 //! - A full lane refuses with [`PipelineError::Full`]; it never blocks and never drops what was accepted.
 //! - Delivery is at least once. A delivery that is dropped without being settled comes back, its attempt count raised.
+//! - Attempts are tries of the item itself. When a process is lost, what it had in hand comes back and counts none; what comes back more
+//!   than once is a suspect and is handed out alone (`isolation`). Only a process that is lost while it has nothing but this item
+//!   in hand counts against it; at the limit it is given up with [`CRASHED_WORKER`].
 //! - Lanes: [`Lane::Interactive`] before [`Lane::Live`] before [`Lane::Bulk`], with a share kept for the lower ones so
 //!   that none starves. Within a lane, first in, first out; a retried item comes back after its wait.
 //! - Frames of calls in [`Lane::Live`] are worthless when late, and the one exception: of each participant the newest waits,
@@ -15,13 +18,14 @@
 #[cfg(test)]
 pub(crate) mod contract;
 pub(crate) mod fresh;
+mod isolation;
 mod lanes;
 pub mod memory;
 mod notice;
 pub mod rabbitmq;
 mod shares;
 
-pub use notice::{NoticeDelivery, SettleNotice};
+pub use notice::{NoticeDelivery, RejectedNotice, SettleNotice};
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +33,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use models::Lane;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::{
     clock::Clock,
@@ -37,6 +42,11 @@ use crate::{
     item::{Item, ItemId, ItemKind, TenantId},
     store::{Event, Store},
 };
+
+/// Reason of an item that was given up because its process was lost too often while it judged nothing else.
+pub const CRASHED_WORKER: &str = "crashed_worker";
+/// Lost processes after which an item is a suspect.
+pub(crate) const SUSPECT_AFTER: u32 = 2;
 
 /// How many wait in a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -110,6 +120,22 @@ pub trait Queue: Send + Sync {
     /// The next event from the platform; waits for one. `None` after `close`. Without a bus it only waits.
     async fn receive_notice(&self) -> Option<NoticeDelivery>;
 
+    /// Events of the platform that were given up, oldest first, at most `limit`. Without a bus there are none: who tells over HTTP is
+    /// answered at once.
+    async fn rejected_notices(&self, _limit: usize) -> Result<Vec<RejectedNotice>, PipelineError> {
+        Ok(Vec::new())
+    }
+
+    /// Events that were given up are told again. Answers how many; other ids are left alone.
+    async fn replay_notices(&self, _ids: Vec<Uuid>) -> Result<usize, PipelineError> {
+        Ok(0)
+    }
+
+    /// Forgets events that were given up. Answers how many; other ids are left alone.
+    async fn discard_notices(&self, _ids: Vec<Uuid>) -> Result<usize, PipelineError> {
+        Ok(0)
+    }
+
     /// Stops handing out. Settling of what is in flight still works.
     async fn close(&self);
 
@@ -173,14 +199,9 @@ impl Delivery {
         self.lane
     }
 
-    /// 1 for the first try.
+    /// 1 for the first try. An item that comes back because its process was lost may have been tried, and even judged, all the same.
     pub fn attempt(&self) -> u32 {
         self.attempt
-    }
-
-    /// Was it handed out before? Then its outcome may be there already.
-    pub fn redelivered(&self) -> bool {
-        self.attempt > 1
     }
 
     /// Call when the outcome is durable, not earlier.

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{error::PipelineError, notice::Notice};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{error::PipelineError, hash::sha256_hex, item::TenantId, notice::Notice};
 
 /// What an implementation does when an event from the platform is settled.
 #[async_trait]
@@ -17,6 +21,43 @@ pub trait SettleNotice: Send + Sync {
     async fn reject(&self, reason: &str) -> Result<(), PipelineError>;
     /// The delivery was dropped: give it back at once. Must not block.
     fn abandon(&self);
+}
+
+/// An event from the platform that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectedNotice {
+    /// Made of its bytes, because the platform's id may be missing: the same bytes have the same one.
+    pub id: Uuid,
+    /// The platform's id, when it can be read.
+    pub notice: Option<String>,
+    /// Its type, when it can be read.
+    pub kind: Option<String>,
+    /// Whose it says it is. `None`: that cannot be read.
+    pub tenant: Option<TenantId>,
+    /// Why it was given up: a stable code.
+    pub reason: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Its size.
+    pub bytes: u32,
+}
+
+impl RejectedNotice {
+    /// Reads what can be read of `body`.
+    pub fn of(body: &[u8], reason: String, at: DateTime<Utc>) -> Self {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name: &str| value[name].as_str().map(str::to_owned);
+        let digest = sha256_hex(body);
+        Self {
+            id: Uuid::parse_str(&digest[..32]).unwrap_or_default(),
+            notice: text("id"),
+            kind: text("type"),
+            tenant: text("tenant").map(TenantId),
+            reason,
+            at,
+            bytes: u32::try_from(body.len()).unwrap_or(u32::MAX),
+        }
+    }
 }
 
 /// One event from the platform. Settling consumes it; dropping it unsettled gives it back.

@@ -18,5 +18,15 @@ vm_memory_high_watermark.absolute = 2GB
 # Quorum queues write their log in files of this size; the default is made for big machines.
 raft.wal_max_size_bytes = 67108864
 END
+if [ -d tls ]; then
+    cat >> rabbitmq.conf <<END
+listeners.ssl.1 = 127.0.0.1:$((port + 3))
+ssl_options.cacertfile = $PWD/tls/authority.pem
+ssl_options.certfile = $PWD/tls/cert.pem
+ssl_options.keyfile = $PWD/tls/key.pem
+ssl_options.verify = verify_none
+ssl_options.fail_if_no_peer_cert = false
+END
+fi
 echo '[].' > plugins
 exec "$RABBITMQ_BIN"

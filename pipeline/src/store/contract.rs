@@ -25,7 +25,7 @@ use crate::{
 macro_rules! store_contract {
     ($open:path) => {
         $crate::store::contract::store_contract!($open;
-            i7_outcome_is_recorded_once, i7_journal_keeps_what_was_accepted, i7_dead_items_wait_again_when_accepted_again,
+            i7_outcome_is_recorded_once, i7_journal_keeps_what_was_accepted, i7_what_was_lost_with_a_process_is_counted, i7_dead_items_wait_again_when_accepted_again,
             an_item_id_of_another_tenant_is_refused, a_refused_write_leaves_nothing_and_spoils_no_other,
             tenants_see_only_their_own_rows, t2_recent_texts_are_the_authors_last_in_order, f3_calls_are_kept,
             f2_participant_state_is_committed_with_its_outcome, p1_flagged_outcomes_leave_events_and_deliveries,
@@ -132,6 +132,41 @@ pub(crate) async fn i7_outcome_is_recorded_once(store: &Shared) {
     assert!(store.is_judged(id).await.unwrap());
     assert_eq!(store.load_item(&"a".into(), id).await.unwrap(), Some(ItemRecord::Judged(Box::new(first.outcome))));
     assert_eq!(store.events_after(None, 0, 10).await.unwrap().len(), 1, "the second call appended nothing");
+}
+
+pub(crate) async fn i7_what_was_lost_with_a_process_is_counted(store: &Shared) {
+    store.journal_opened().await.unwrap();
+    let items: Vec<_> = (0..4).map(|n| text("a", &format!("message {n}"))).collect();
+    let id = |n: usize| items[n].envelope.id;
+    let lanes = [Lane::Bulk, Lane::Bulk, Lane::Live, Lane::Bulk];
+    store.journal_append(items.iter().cloned().zip(lanes).collect()).await.unwrap();
+    let lost = async || -> Vec<u32> { store.journal_pending().await.unwrap().iter().map(|entry| entry.lost).collect() };
+    assert_eq!(lost().await, [0; 4]);
+    store.journal_closed().await.unwrap();
+    store.journal_opened().await.unwrap();
+    assert_eq!(lost().await, [0; 4], "the first ended in good order");
+    store.journal_bury(id(3), "not decodable", noon()).await.unwrap();
+    store.journal_opened().await.unwrap();
+    assert_eq!(lost().await, [1; 3], "the second did not");
+    store.journal_retry(id(0)).await.unwrap();
+    store.journal_opened().await.unwrap();
+    assert_eq!(lost().await, [1, 2, 2], "a try that ended clears it");
+
+    for _ in 0..3 {
+        assert!(store.journal_try(id(1), 3).await.unwrap());
+    }
+    assert!(!store.journal_try(id(1), 3).await.unwrap(), "three began and did not end");
+    assert!(!store.journal_try(ItemId::new(), 3).await.unwrap());
+    store.journal_bury(id(1), "crashed_worker", noon()).await.unwrap();
+    assert_eq!(store.journal_dead(10).await.unwrap()[0].attempts, 3);
+    store.journal_revive(vec![id(1)]).await.unwrap();
+    assert!(store.journal_try(id(1), 3).await.unwrap(), "as if never tried");
+    store.journal_retry(id(1)).await.unwrap();
+    for _ in 0..3 {
+        assert!(store.journal_try(id(1), 3).await.unwrap(), "that one ended");
+    }
+    assert_eq!(lost().await, [1, 0, 2]);
+    store.journal_closed().await.unwrap();
 }
 
 pub(crate) async fn i7_journal_keeps_what_was_accepted(store: &Shared) {

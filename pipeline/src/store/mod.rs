@@ -95,8 +95,10 @@ pub struct JournalEntry {
     pub id: ItemId,
     /// Its lane.
     pub lane: Lane,
-    /// How often it was delivered.
+    /// How often it was tried.
     pub attempts: u32,
+    /// Processes that were lost and may have had it in hand.
+    pub lost: u32,
     /// Size of its content.
     pub bytes: u32,
 }
@@ -129,9 +131,25 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
 }
 
+/// Which journaled items may have ended the process that had them in hand.
+#[async_trait]
+pub trait Losses: Send + Sync {
+    /// A queue begins to work with this journal. If the last one did not get to [`Losses::journal_closed`], what it may have had in hand
+    /// counts a lost process: the oldest [`REACH`] of each lane, and whatever was tried before.
+    async fn journal_opened(&self) -> Result<(), PipelineError>;
+    /// The queue ends in good order.
+    async fn journal_closed(&self) -> Result<(), PipelineError>;
+    /// The try of a suspect begins: durable when it returns. It is forgotten when the try ends, whichever way ([`Store::journal_retry`],
+    /// [`Store::journal_settle`]). `false`: `most` have begun and not ended, so this one may not.
+    async fn journal_try(&self, id: ItemId, most: u32) -> Result<bool, PipelineError>;
+}
+
+/// Items of a lane that a process can have in hand at once, generously: it takes the oldest first.
+pub const REACH: u32 = 1024;
+
 /// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; feedback is [`FeedbackStore`].
 #[async_trait]
-pub trait Store: FeedbackStore + Send + Sync {
+pub trait Store: FeedbackStore + Losses {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;
@@ -150,7 +168,7 @@ pub trait Store: FeedbackStore + Send + Sync {
     async fn journal_load_many(&self, ids: Vec<ItemId>) -> Result<Vec<Item>, PipelineError>;
     /// Forgets items whose outcome is recorded.
     async fn journal_settle(&self, ids: Vec<ItemId>) -> Result<(), PipelineError>;
-    /// Counts a failed attempt.
+    /// Counts a failed attempt. The process lives: what the item was suspected of is forgotten.
     async fn journal_retry(&self, id: ItemId) -> Result<(), PipelineError>;
     /// Gives an item up; it leaves `journal_pending` and appears in `journal_dead`.
     async fn journal_bury(&self, id: ItemId, reason: &str, at: DateTime<Utc>) -> Result<(), PipelineError>;

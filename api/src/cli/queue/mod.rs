@@ -13,7 +13,7 @@ use pipeline::item::ItemId;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::source::Source;
+use self::source::{Kept, Source};
 use super::{
     Exit, Global,
     table::{Paint, bytes, one_line, rows},
@@ -61,6 +61,37 @@ Examples:
   chaperone queue dead-letters replay --all"
     )]
     DeadLetters(DeadLetters),
+    /// Look at what the platform told over the bus and what was given up, have it told again, or forget it.
+    #[command(
+        subcommand,
+        after_long_help = "\
+Notices that could not be read, or that contradict what is known. They carry names of people and calls, no content.
+
+Examples:
+  chaperone queue notices list
+  chaperone queue notices replay --all                    once what they speak of is known"
+    )]
+    Notices(Notices),
+}
+
+#[derive(Debug, Subcommand)]
+enum Notices {
+    /// Show what was given up, oldest first.
+    List {
+        /// Most to show.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        limit: u32,
+    },
+    /// Have notices told again, as if the platform had just told them.
+    Replay(Which),
+    /// Forget notices for ever. It asks first, unless --yes is given.
+    Drop {
+        #[command(flatten)]
+        which: Which,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,10 +145,10 @@ Examples:
 #[derive(Debug, Clone, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// Ids of the items.
+    /// Ids, as the list shows them.
     #[arg(value_name = "ID")]
     ids: Vec<Uuid>,
-    /// Every dead letter.
+    /// Every one there is.
     #[arg(long)]
     all: bool,
 }
@@ -134,24 +165,37 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
 async fn perform(source: &Source, verb: Verb, json: bool) -> Result<Exit> {
     match verb {
         Verb::Stats => print(&source.stats().await?, json, stats_table)?,
-        Verb::DeadLetters(DeadLetters::List { limit }) => print(&source.list(limit).await?, json, list_table)?,
+        Verb::DeadLetters(DeadLetters::List { limit }) => {
+            print(&source.list(Kept::Items, limit).await?, json, list_table)?;
+        }
         Verb::DeadLetters(DeadLetters::Show { id, content }) => {
             print(&source.show(ItemId(id), content).await?, json, shown)?;
         }
-        Verb::DeadLetters(DeadLetters::Replay(which)) => {
-            let (asked, done) = each(source, which, Change::Replay).await?;
-            return told(asked, done, "wait again", json);
+        Verb::Notices(Notices::List { limit }) => {
+            print(&source.list(Kept::Notices, limit).await?, json, notices_table)?;
         }
+        Verb::DeadLetters(DeadLetters::Replay(which)) => return replay(source, Kept::Items, which, json).await,
+        Verb::Notices(Notices::Replay(which)) => return replay(source, Kept::Notices, which, json).await,
         Verb::DeadLetters(DeadLetters::Drop { which, yes }) => {
-            if !yes && !confirmed(&which)? {
-                writeln!(std::io::stderr(), "nothing was dropped")?;
-                return Ok(Exit::Failed);
-            }
-            let (asked, done) = each(source, which, Change::Drop).await?;
-            return told(asked, done, "are gone", json);
+            return drop_some(source, Kept::Items, which, yes, json).await;
         }
+        Verb::Notices(Notices::Drop { which, yes }) => return drop_some(source, Kept::Notices, which, yes, json).await,
     }
     Ok(Exit::Fine)
+}
+
+async fn replay(source: &Source, kept: Kept, which: Which, json: bool) -> Result<Exit> {
+    let (asked, done) = each(source, kept, which, Change::Replay).await?;
+    told(asked, done, kept, "wait again", json)
+}
+
+async fn drop_some(source: &Source, kept: Kept, which: Which, yes: bool, json: bool) -> Result<Exit> {
+    if !yes && !confirmed(kept, &which)? {
+        writeln!(std::io::stderr(), "nothing was dropped")?;
+        return Ok(Exit::Failed);
+    }
+    let (asked, done) = each(source, kept, which, Change::Drop).await?;
+    told(asked, done, kept, "are gone", json)
 }
 
 #[derive(Clone, Copy)]
@@ -161,18 +205,17 @@ enum Change {
 }
 
 /// Changes these, or all there are. Answers how many were asked for and how many were changed.
-async fn each(source: &Source, which: Which, change: Change) -> Result<(usize, usize)> {
-    let change = async |ids: Vec<ItemId>| match change {
-        Change::Replay => source.replay(ids).await,
-        Change::Drop => source.discard(ids).await,
+async fn each(source: &Source, kept: Kept, which: Which, change: Change) -> Result<(usize, usize)> {
+    let change = async |ids: Vec<Uuid>| match change {
+        Change::Replay => source.replay(kept, ids).await,
+        Change::Drop => source.discard(kept, ids).await,
     };
     if !which.all {
-        let ids: Vec<ItemId> = which.ids.into_iter().map(ItemId).collect();
-        return Ok((ids.len(), change(ids).await?));
+        return Ok((which.ids.len(), change(which.ids).await?));
     }
     let (mut seen, mut done) = (HashSet::new(), 0);
     loop {
-        let mut ids = source.ids().await?;
+        let mut ids = source.ids(kept).await?;
         // What comes back at once, because it fails again, must not keep us here.
         ids.retain(|id| seen.insert(*id));
         if ids.is_empty() {
@@ -182,22 +225,23 @@ async fn each(source: &Source, which: Which, change: Change) -> Result<(usize, u
     }
 }
 
-fn told(asked: usize, done: usize, what: &str, json: bool) -> Result<Exit> {
+fn told(asked: usize, done: usize, kept: Kept, what: &str, json: bool) -> Result<Exit> {
     let mut stdout = std::io::stdout();
     if json {
         writeln!(stdout, "{}", json!({ "asked": asked, "done": done }))?;
     } else {
-        writeln!(stdout, "{done} of {asked} items {what}")?;
+        writeln!(stdout, "{done} of {asked} {} {what}", kept.plural())?;
     }
     Ok(if done < asked { Exit::Failed } else { Exit::Fine })
 }
 
 /// Asks on the terminal.
-fn confirmed(which: &Which) -> Result<bool> {
+fn confirmed(kept: Kept, which: &Which) -> Result<bool> {
     if !std::io::stdin().is_terminal() {
         bail!("dropping is for ever: add --yes, because nobody can be asked here");
     }
-    let what = if which.all { "every dead letter".to_owned() } else { format!("{} items", which.ids.len()) };
+    let count = if which.all { "all".to_owned() } else { which.ids.len().to_string() };
+    let what = format!("{count} {} that were given up", kept.plural());
     write!(std::io::stderr(), "Forget {what} for ever? Type yes: ")?;
     std::io::stderr().flush()?;
     let mut answer = String::new();
@@ -236,6 +280,15 @@ fn list_table(list: &Value) -> String {
     }
     let members = ["id", "kind", "lane", "reason", "attempts", "bytes", "at"];
     table(&["item", "kind", "lane", "reason", "tries", "bytes", "given up at"], letters, &members)
+}
+
+fn notices_table(list: &Value) -> String {
+    let notices = &list["notices"];
+    if notices.as_array().is_none_or(Vec::is_empty) {
+        return "nothing was given up\n".to_owned();
+    }
+    let members = ["id", "type", "notice", "reason", "bytes", "at"];
+    table(&["id", "type", "the platform's id", "reason", "bytes", "given up at"], notices, &members)
 }
 
 fn shown(letter: &Value) -> String {

@@ -11,6 +11,7 @@ use pipeline::{
 };
 use reqwest::{Method, StatusCode, header::AUTHORIZATION};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Reach;
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
     routes::{
         health::LaneView,
         queue::{DeadLetterView, ShownDeadLetter},
+        rejected::RejectedView,
     },
 };
 
@@ -27,7 +29,7 @@ use crate::{
 const KEY: &str = "CHAPERONE_KEY";
 /// A service that has not answered by then will not.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Dead letters that are changed at once.
+/// Those that are changed at once.
 const PAGE: u32 = 1000;
 
 /// The queue, or a service that has one.
@@ -62,26 +64,28 @@ impl Source {
         }
     }
 
-    pub(super) async fn list(&self, limit: u32) -> Result<Value> {
-        match self {
-            Self::Direct(queue) => {
+    /// The oldest that were given up.
+    pub(super) async fn list(&self, kept: Kept, limit: u32) -> Result<Value> {
+        match (self, kept) {
+            (Self::Direct(queue), Kept::Items) => {
                 let letters = queue.dead_letters(limit as usize).await?;
                 let letters: Vec<DeadLetterView> = letters.into_iter().map(DeadLetterView::from).collect();
                 Ok(json!({ "dead_letters": letters }))
             }
-            Self::Service(service) => service.ask(Method::GET, &format!("/v1/queue/dead-letters?limit={limit}")).await,
+            (Self::Direct(queue), Kept::Notices) => {
+                let notices = queue.rejected_notices(limit as usize).await?;
+                let notices: Vec<RejectedView> = notices.into_iter().map(RejectedView::from).collect();
+                Ok(json!({ "notices": notices }))
+            }
+            (Self::Service(service), _) => service.ask(Method::GET, &format!("{}?limit={limit}", kept.path())).await,
         }
     }
 
-    /// The first of all dead letters.
-    pub(super) async fn ids(&self) -> Result<Vec<ItemId>> {
-        let list = self.list(PAGE).await?;
-        let letters = list["dead_letters"].as_array().into_iter().flatten();
-        letters
-            .map(|letter| {
-                let id = letter["id"].as_str().context("a dead letter without an id")?;
-                Ok(ItemId(id.parse().context("a dead letter whose id is none")?))
-            })
+    /// The first of all that were given up.
+    pub(super) async fn ids(&self, kept: Kept) -> Result<Vec<Uuid>> {
+        let list = self.list(kept, PAGE).await?;
+        let all = list[kept.member()].as_array().into_iter().flatten();
+        all.map(|one| one["id"].as_str().context("one without an id")?.parse().context("one whose id is none"))
             .collect()
     }
 
@@ -103,18 +107,55 @@ impl Source {
     }
 
     /// How many wait again.
-    pub(super) async fn replay(&self, ids: Vec<ItemId>) -> Result<usize> {
-        match self {
-            Self::Direct(queue) => Ok(queue.replay(ids).await?),
-            Self::Service(service) => service.each(Method::POST, ids, "/replay").await,
+    pub(super) async fn replay(&self, kept: Kept, ids: Vec<Uuid>) -> Result<usize> {
+        match (self, kept) {
+            (Self::Direct(queue), Kept::Items) => Ok(queue.replay(ids.into_iter().map(ItemId).collect()).await?),
+            (Self::Direct(queue), Kept::Notices) => Ok(queue.replay_notices(ids).await?),
+            (Self::Service(service), _) => service.each(Method::POST, kept, ids, "/replay").await,
         }
     }
 
     /// How many are gone.
-    pub(super) async fn discard(&self, ids: Vec<ItemId>) -> Result<usize> {
+    pub(super) async fn discard(&self, kept: Kept, ids: Vec<Uuid>) -> Result<usize> {
+        match (self, kept) {
+            (Self::Direct(queue), Kept::Items) => Ok(queue.discard(ids.into_iter().map(ItemId).collect()).await?),
+            (Self::Direct(queue), Kept::Notices) => Ok(queue.discard_notices(ids).await?),
+            (Self::Service(service), _) => service.each(Method::DELETE, kept, ids, "").await,
+        }
+    }
+}
+
+/// What is kept when it was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Items.
+    Items,
+    /// Events of the platform.
+    Notices,
+}
+
+impl Kept {
+    /// As the service's routes call it.
+    fn path(self) -> &'static str {
         match self {
-            Self::Direct(queue) => Ok(queue.discard(ids).await?),
-            Self::Service(service) => service.each(Method::DELETE, ids, "").await,
+            Self::Items => "/v1/queue/dead-letters",
+            Self::Notices => "/v1/queue/notices",
+        }
+    }
+
+    /// The member of a list's answer.
+    fn member(self) -> &'static str {
+        match self {
+            Self::Items => "dead_letters",
+            Self::Notices => "notices",
+        }
+    }
+
+    /// For people.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Items => "items",
+            Self::Notices => "notices",
         }
     }
 }
@@ -173,10 +214,10 @@ impl Service {
     }
 
     /// One after the other; those that are not there are left out.
-    async fn each(&self, method: Method, ids: Vec<ItemId>, verb: &str) -> Result<usize> {
+    async fn each(&self, method: Method, kept: Kept, ids: Vec<Uuid>, verb: &str) -> Result<usize> {
         let mut done = 0;
         for id in ids {
-            let path = format!("/v1/queue/dead-letters/{id}{verb}");
+            let path = format!("{}/{id}{verb}", kept.path());
             match self.send(method.clone(), &path).await? {
                 (StatusCode::NOT_FOUND, _) => {}
                 (status, _) if status.is_success() => done += 1,

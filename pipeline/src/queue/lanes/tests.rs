@@ -12,7 +12,7 @@ fn fill(lanes: &mut Lanes, lane: Lane, count: usize) -> Vec<ItemId> {
 }
 
 fn order(lanes: &mut Lanes, count: usize) -> String {
-    (0..count).filter_map(|_| lanes.take(NOW)).map(|next| next.lane.as_str().chars().next().unwrap()).collect()
+    (0..count).filter_map(|_| lanes.take(NOW).ok()).map(|next| next.lane.as_str().chars().next().unwrap()).collect()
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn a_withdrawn_reservation_frees_its_places() {
     let items = [entry(ItemId::new()), entry(ItemId::new())];
     assert!(lanes.reserve(Lane::Live, &items));
     lanes.withdraw(&items);
-    assert_eq!((lanes.depth()[1].waiting, lanes.take(NOW)), (0, None));
+    assert_eq!((lanes.depth()[1].waiting, lanes.take(NOW).ok()), (0, None));
     assert!(lanes.reserve(Lane::Live, &items));
 }
 
@@ -73,16 +73,16 @@ fn a_withdrawn_reservation_frees_its_places() {
 fn what_comes_back_is_older_and_first_again() {
     let mut lanes = Lanes::new([9; 3], AGE);
     let ids = fill(&mut lanes, Lane::Live, 2);
-    assert_eq!(lanes.take(NOW), Some(Next { id: ids[0], lane: Lane::Live, attempt: 1 }));
+    assert_eq!(lanes.take(NOW).ok(), Some(Next { id: ids[0], lane: Lane::Live, attempt: 1, suspect: false }));
     lanes.put_back(ids[0], None);
-    assert_eq!(lanes.take(NOW), Some(Next { id: ids[0], lane: Lane::Live, attempt: 2 }));
+    assert_eq!(lanes.take(NOW).ok(), Some(Next { id: ids[0], lane: Lane::Live, attempt: 2, suspect: false }));
     lanes.put_back(ids[0], Some(Duration::from_secs(5)));
     assert_eq!(lanes.promote(Duration::from_secs(4)), Some(Duration::from_secs(5)));
-    assert_eq!(lanes.take(NOW).map(|next| next.id), Some(ids[1]));
-    assert_eq!(lanes.take(NOW), None);
+    assert_eq!(lanes.take(NOW).ok().map(|next| next.id), Some(ids[1]));
+    assert_eq!(lanes.take(NOW).ok(), None);
     assert_eq!((lanes.depth()[1].waiting, lanes.depth()[1].in_flight), (1, 1));
     assert_eq!(lanes.promote(Duration::from_secs(5)), None);
-    assert_eq!(lanes.take(NOW), Some(Next { id: ids[0], lane: Lane::Live, attempt: 3 }));
+    assert_eq!(lanes.take(NOW).ok(), Some(Next { id: ids[0], lane: Lane::Live, attempt: 3, suspect: false }));
     lanes.forget(ids[0]);
     lanes.forget(ids[1]);
     assert_eq!((lanes.depth()[1].waiting, lanes.depth()[1].in_flight), (0, 0));
@@ -99,7 +99,7 @@ fn frame(lanes: &mut Lanes, participant: u64, at: u64) -> ItemId {
 }
 
 fn taken(lanes: &mut Lanes, at: u64) -> Option<ItemId> {
-    lanes.take(NOW + Duration::from_millis(at)).map(|next| next.id)
+    lanes.take(NOW + Duration::from_millis(at)).ok().map(|next| next.id)
 }
 
 #[test]
@@ -182,4 +182,34 @@ fn read_ahead_stops_at_its_bytes() {
     assert_eq!(lanes.ahead(Lane::Live, 3, 1000), ids[..3]);
     assert_eq!(lanes.ahead(Lane::Live, 9, 25), ids[..2]);
     assert!(lanes.ahead(Lane::Bulk, 9, 25).is_empty());
+}
+
+#[test]
+fn i7_suspects_are_handed_out_alone() {
+    let mut lanes = Lanes::new([9; 3], AGE);
+    let ids: Vec<_> = (0..5).map(|_| ItemId::new()).collect();
+    for (id, lost) in ids.iter().zip([2, 0, 1, 3, 0]) {
+        lanes.restore(entry(*id), Left { lane: Lane::Bulk, attempts: 0, lost }, NOW);
+    }
+    assert_eq!(lanes.depth()[2].waiting, 5);
+    let take = |lanes: &mut Lanes, at: u64| lanes.take(NOW + Duration::from_millis(at));
+    let suspect = |id| Ok(Next { id, lane: Lane::Bulk, attempt: 1, suspect: true });
+    assert_eq!(take(&mut lanes, 0).unwrap().id, ids[1], "a new process works for the others first");
+    assert!(matches!(take(&mut lanes, 1_000), Err(Some(_))), "what is in flight ends first");
+    lanes.forget(ids[1]);
+    assert_eq!(take(&mut lanes, 1_001), suspect(ids[0]));
+    assert_eq!(take(&mut lanes, 1_002), Err(None), "nobody beside it");
+    assert!(lanes.is_isolating());
+    lanes.put_back(ids[0], None);
+    assert_eq!(take(&mut lanes, 1_003), suspect(ids[3]), "one that came back is no suspect any more");
+    lanes.untake(ids[3]);
+    assert_eq!(take(&mut lanes, 1_004), suspect(ids[3]), "one that was not tried is one");
+    lanes.forget(ids[3]);
+    let rest: Vec<_> = (0..3).map(|_| take(&mut lanes, 1_005).unwrap()).collect();
+    assert_eq!(rest.iter().map(|next| next.id).collect::<Vec<_>>(), [ids[0], ids[2], ids[4]]);
+    assert_eq!(
+        rest.iter().map(|next| (next.attempt, next.suspect)).collect::<Vec<_>>(),
+        [(2, false), (1, false), (1, false)]
+    );
+    assert!(!lanes.is_isolating());
 }

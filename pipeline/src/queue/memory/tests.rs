@@ -192,6 +192,72 @@ async fn f5_a_receiver_waits_while_the_live_lane_is_held() {
     assert_eq!(receiver.await.unwrap(), Lane::Live);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i7_an_item_that_kills_the_process_ends_alone_in_the_dead_letters() {
+    let place = on_file().await;
+    let items = texts(40);
+    let poison = items[17].envelope.id;
+    let limit = QueueConfig::default().delivery_limit;
+    place.open(100).await.publish(items, Lane::Bulk).await.unwrap();
+    let (mut judged, mut lives) = (std::collections::BTreeSet::new(), 0);
+    let last = loop {
+        lives += 1;
+        assert!(lives <= 20, "{} judged after {lives} lives", judged.len());
+        let queue = place.open(100).await;
+        let (mut held, mut died) = (Vec::new(), false);
+        while !died {
+            // A process that has just started does others' work first, for a second.
+            let patience = if held.is_empty() { 3_000 } else { 100 };
+            match tokio::time::timeout(Duration::from_millis(patience), queue.receive()).await {
+                Ok(Some(delivery)) => {
+                    died = delivery.item().envelope.id == poison;
+                    held.push(delivery);
+                    // A few are always in flight when it dies.
+                    if held.len() < 4 || died {
+                        continue;
+                    }
+                }
+                _ if held.is_empty() => break,
+                // Suspects come one at a time, each after the one before.
+                _ => {}
+            }
+            for done in held.drain(..) {
+                judged.insert(done.item().envelope.id);
+                done.ack().await.unwrap();
+            }
+        }
+        held.into_iter().for_each(std::mem::forget);
+        if !died {
+            break queue;
+        }
+    };
+    let dead = last.dead_letters(10).await.unwrap();
+    let dead: Vec<_> = dead.iter().map(|letter| (letter.id, letter.reason.as_str(), letter.attempts)).collect();
+    assert_eq!(dead, [(poison, "crashed_worker", limit + 1)]);
+    assert_eq!(judged.len(), 39);
+    // The first was lost with all of them before anybody had one, the second among others; then it was alone.
+    assert_eq!(lives, limit + 3);
+    last.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i7_a_queue_that_is_closed_in_good_order_makes_no_suspects() {
+    let place = on_file().await;
+    let items = texts(6);
+    place.open(100).await.publish(items, Lane::Bulk).await.unwrap();
+    for _ in 0..4 {
+        let queue = place.open(100).await;
+        std::mem::forget(next(&queue).await);
+        queue.close().await;
+    }
+    assert!(place.store.journal_pending().await.unwrap().iter().all(|entry| entry.lost <= 1));
+    let queue = place.open(100).await;
+    // All at once: nobody has to be alone.
+    let held = [next(&queue).await, next(&queue).await, next(&queue).await];
+    assert!(held.iter().all(|delivery| delivery.attempt() == 1));
+    queue.close().await;
+}
+
 /// Not a test: the process that [`i7_accepted_items_survive_kill_9_and_are_judged_once`] kills.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by i7_accepted_items_survive_kill_9_and_are_judged_once"]

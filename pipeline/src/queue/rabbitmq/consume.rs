@@ -82,20 +82,22 @@ fn start(shared: &Arc<Shared>, session: &Arc<Session>, tasks: &mut JoinSet<()>) 
     let config = &shared.config;
     let prefetch = [config.prefetch, config.prefetch, config.bulk_prefetch];
     for lane in shared.lanes.iter().copied() {
-        let queues = [
-            (shared.names.lane(lane), prefetch[lane.index()], Origin::Lane(lane)),
-            (shared.names.suspects(lane), 1, Origin::Suspects(lane)),
-        ];
-        for (queue, prefetch, origin) in queues {
-            let (shared, session) = (Arc::clone(shared), Arc::clone(session));
-            tasks.spawn(async move {
-                let ended = match channel(&session, prefetch).await {
-                    Ok(channel) => consume(&shared, &channel, &queue, origin).await,
-                    Err(error) => Err(error),
-                };
-                report(&session, &queue, ended);
-            });
-        }
+        let (queue, prefetch) = (shared.names.lane(lane), prefetch[lane.index()]);
+        let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+        tasks.spawn(async move {
+            let ended = match channel(&session, prefetch).await {
+                Ok(channel) => consume(&shared, &channel, &queue, Origin::Lane(lane)).await,
+                Err(error) => Err(error),
+            };
+            report(&session, &queue, ended);
+        });
+    }
+    if !shared.lanes.is_empty() {
+        let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+        tasks.spawn(async move {
+            let ended = super::suspects::watch(&shared, &session).await;
+            report(&session, "suspects", ended);
+        });
     }
     if shared.lanes.contains(&Lane::Live) {
         let (shared, session) = (Arc::clone(shared), Arc::clone(session));
@@ -149,7 +151,7 @@ pub(super) fn cancelled() -> lapin::Error {
     std::io::Error::other("the broker cancelled the consumer").into()
 }
 
-/// Ends a subscription in good order. What had arrived meanwhile is taken in, which gives it back when the queue is closed.
+/// Ends a subscription in good order. What had arrived meanwhile is taken in; when the queue is closed it goes back with the rest.
 async fn unsubscribe(shared: &Arc<Shared>, channel: &Channel, consumer: &mut Consumer, origin: Origin) {
     let _ = channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await;
     while let Some(Ok(delivery)) = consumer.next().await {
@@ -157,13 +159,31 @@ async fn unsubscribe(shared: &Arc<Shared>, channel: &Channel, consumer: &mut Con
     }
 }
 
+/// Something may be brought until this is dropped.
+struct Subscribed(Arc<Shared>);
+
+impl Subscribed {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.subscriptions.send_modify(|count| *count += 1);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        self.0.subscriptions.send_modify(|count| *count -= 1);
+    }
+}
+
 async fn consume(shared: &Arc<Shared>, channel: &Channel, queue: &str, origin: Origin) -> Result<(), lapin::Error> {
+    let subscribed = Subscribed::new(shared);
     let mut consumer = subscribe(channel, queue, false).await?;
     loop {
         tokio::select! {
             biased;
             () = closing(shared) => {
                 unsubscribe(shared, channel, &mut consumer, origin).await;
+                drop(subscribed);
                 // Its deliveries are settled over this channel: it must stay.
                 return std::future::pending().await;
             }
@@ -196,6 +216,7 @@ async fn serve_live(shared: &Arc<Shared>, session: &Arc<Session>) -> Result<(), 
 /// living member should have goes to the end of the line.
 async fn serve_partition(shared: &Arc<Shared>, channel: &Channel, partition: u32) -> Result<(), lapin::Error> {
     let (queue, origin) = (shared.names.partition(partition), Origin::Partition(partition));
+    let subscribed = Subscribed::new(shared);
     let mut consumer = subscribe(channel, &queue, false).await?;
     let mut changed = Instant::now();
     loop {
@@ -203,6 +224,7 @@ async fn serve_partition(shared: &Arc<Shared>, channel: &Channel, partition: u32
             biased;
             () = closing(shared) => {
                 unsubscribe(shared, channel, &mut consumer, origin).await;
+                drop(subscribed);
                 return std::future::pending().await;
             }
             next = consumer.next() => match next {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     headers,
     message::{self, Letter, Malformed, Parcel},
-    names::{self, CRASHED_WORKER, REASON, X_DEATH},
+    names::{self, REASON, X_DEATH},
     session::{Outgoing, Refusal, unavailable},
     shared::{Shared, stamp},
     topology::short,
@@ -25,7 +25,7 @@ use crate::{
     error::PipelineError,
     hash::sha256_hex,
     item::{Content, Envelope, Item, ItemId, ItemKind, TenantId},
-    queue::DeadLetter,
+    queue::{CRASHED_WORKER, DeadLetter},
 };
 
 /// Messages and bytes read in one look at most.
@@ -40,7 +40,7 @@ struct Dead {
 }
 
 impl Shared {
-    async fn dead_channel(&self) -> Result<Channel, PipelineError> {
+    pub(super) async fn dead_channel(&self) -> Result<Channel, PipelineError> {
         let session = self.session_by(Instant::now() + self.patience()).await?;
         session.connection.create_channel().await.map_err(|error| unavailable(&error))
     }
@@ -129,7 +129,7 @@ impl Shared {
     ) -> Outgoing {
         match content {
             Ok(parcel) => {
-                let mut parcel = Parcel { attempts: 0, ..parcel.clone() };
+                let mut parcel = Parcel { attempts: 0, lost: 0, ..parcel.clone() };
                 if parcel.item.envelope.kind == ItemKind::Frame {
                     // Its age begins again, or it would be shed as stale.
                     parcel.item.envelope.received_at = self.clock.now();
@@ -139,14 +139,7 @@ impl Shared {
             }
             Err(malformed) => {
                 let bare = stamp(Letter { body: malformed.body.clone(), properties: properties.clone() }, |_| {});
-                let mut table = FieldTable::default();
-                for (name, value) in headers::of(&bare.properties).inner() {
-                    if !name.as_str().starts_with("chaperone-") {
-                        table.insert(name.clone(), value.clone());
-                    }
-                }
-                let properties = bare.properties.with_headers(table);
-                self.to_items(names::lane_key(letter.lane), Letter { body: bare.body, properties })
+                self.to_items(names::lane_key(letter.lane), as_first_sent(bare))
             }
         }
     }
@@ -165,8 +158,19 @@ impl Shared {
     }
 }
 
+/// Without what we wrote on it.
+pub(super) fn as_first_sent(letter: Letter) -> Letter {
+    let mut table = FieldTable::default();
+    for (name, value) in headers::of(&letter.properties).inner() {
+        if !name.as_str().starts_with("chaperone-") {
+            table.insert(name.clone(), value.clone());
+        }
+    }
+    Letter { properties: letter.properties.with_headers(table), ..letter }
+}
+
 /// Everything that was read and not settled goes back, in order.
-async fn put_back(channel: &Channel) {
+pub(super) async fn put_back(channel: &Channel) {
     let options = BasicNackOptions { multiple: true, requeue: true };
     // Tag 0 means all. Where this fails the channel's end does the same.
     let _ = channel.basic_nack(0, options).await;
@@ -206,8 +210,9 @@ fn letters(
             }
         };
         let written = headers::count(&table, names::ATTEMPTS);
-        // The limit is what its last worker went over.
-        let attempts = if death.is_some() { written.saturating_add(limit).saturating_add(1) } else { written };
+        // The limit is what its last worker went over; only suspects' losses are tries.
+        let tried = death.is_some() && names::is_of_suspects(&queue);
+        let attempts = if tried { written.saturating_add(limit).saturating_add(1) } else { written };
         let letter = DeadLetter {
             id,
             tenant,
@@ -224,7 +229,7 @@ fn letters(
 }
 
 /// Reason, queue and time of the broker's latest dead-lettering; waits are not one.
-fn last_death(table: &FieldTable) -> Option<(String, String, Option<DateTime<Utc>>)> {
+pub(super) fn last_death(table: &FieldTable) -> Option<(String, String, Option<DateTime<Utc>>)> {
     let AMQPValue::FieldArray(deaths) = table.inner().get(X_DEATH)? else { return None };
     let entries = deaths.as_slice().iter().filter_map(|death| match death {
         AMQPValue::FieldTable(death) => Some(death),

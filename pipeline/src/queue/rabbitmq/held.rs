@@ -17,14 +17,21 @@ use crate::error::PipelineError;
 pub(super) struct Message {
     acker: Acker,
     items: usize,
+    /// No worker was lost with it, and nobody suspects it.
+    new: bool,
     left: AtomicUsize,
     /// An item could be neither settled nor passed on: the whole message has to come back.
     spoiled: AtomicBool,
 }
 
 impl Message {
-    pub(super) fn new(acker: Acker, items: usize) -> Arc<Self> {
-        Arc::new(Self { acker, items, left: AtomicUsize::new(items), spoiled: AtomicBool::new(false) })
+    pub(super) fn new(acker: Acker, items: usize, new: bool) -> Arc<Self> {
+        Arc::new(Self { acker, items, new, left: AtomicUsize::new(items), spoiled: AtomicBool::new(false) })
+    }
+
+    /// Does it come for the first time, and not as a suspect?
+    pub(super) fn is_new(&self) -> bool {
+        self.new
     }
 
     /// Is it one item's own?

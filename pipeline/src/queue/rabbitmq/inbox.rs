@@ -15,6 +15,7 @@ use crate::{
     item::{Item, ItemKind},
     queue::{
         fresh::{Fresh, Shed},
+        isolation::{Isolation, Turn},
         lanes::GRACE,
         shares::Shares,
     },
@@ -24,9 +25,17 @@ use crate::{
 pub(super) struct Ready {
     pub(super) parcel: Parcel,
     pub(super) lane: Lane,
-    /// 1 for the first try.
-    pub(super) attempt: u32,
     pub(super) message: Arc<Message>,
+}
+
+/// What the receiver has to do.
+pub(super) enum Next {
+    /// Hand this out.
+    Ready(Box<Ready>),
+    /// Ask the broker for a suspect.
+    Suspect,
+    /// Wait until something changes, or until this time of [`Isolation`]'s.
+    Nothing(Option<Duration>),
 }
 
 /// Items by lane; of the live frames at most one per participant, once it has waited for [`GRACE`].
@@ -39,6 +48,13 @@ pub(super) struct Inbox {
     max_age: Duration,
     held: [bool; 3],
     shares: Shares,
+    isolation: Isolation,
+    /// Some wait in the broker, as far as we know.
+    suspected: bool,
+    /// The broker was asked for one and has not answered yet.
+    asked: bool,
+    /// Those that it gave us.
+    suspects: VecDeque<Ready>,
     pub(super) closed: bool,
 }
 
@@ -52,6 +68,10 @@ impl Inbox {
             max_age,
             held: [false; 3],
             shares: Shares::new(),
+            isolation: Isolation::new(),
+            suspected: false,
+            asked: false,
+            suspects: VecDeque::new(),
             closed: false,
         }
     }
@@ -71,8 +91,48 @@ impl Inbox {
         self.held[lane.index()] = held;
     }
 
-    /// The next item.
-    pub(super) fn pop(&mut self, now: DateTime<Utc>) -> Option<Ready> {
+    /// Does somebody wait for others to end?
+    pub(super) fn is_isolating(&self) -> bool {
+        self.isolation.is_closed()
+    }
+
+    /// Suspects wait in the broker.
+    pub(super) fn suspect(&mut self) {
+        self.suspected = true;
+    }
+
+    /// A suspect has come: nothing else is in flight.
+    pub(super) fn push_suspect(&mut self, ready: Ready) {
+        self.suspects.push_back(ready);
+    }
+
+    /// The broker has answered; `found`: with a suspect.
+    pub(super) fn answered(&mut self, found: bool) {
+        self.asked = false;
+        self.suspected &= found;
+    }
+
+    /// What comes next at `now`, `clock` by the time of [`Isolation`], while `in_flight` are handed out.
+    pub(super) fn next(&mut self, now: DateTime<Utc>, clock: Duration, in_flight: usize) -> Next {
+        if in_flight == 0
+            && let Some(suspect) = self.suspects.pop_front()
+        {
+            return Next::Ready(Box::new(suspect));
+        }
+        let busy = in_flight + self.suspects.len() + usize::from(self.asked);
+        let others = self.waiting().iter().any(|waiting| *waiting > 0);
+        match self.isolation.turn(clock, self.suspected, others, busy) {
+            Turn::Others(again) => self.pop(now).map_or(Next::Nothing(again), |ready| Next::Ready(Box::new(ready))),
+            Turn::Nobody(again) => Next::Nothing(again),
+            Turn::Suspect => {
+                self.asked = true;
+                Next::Suspect
+            }
+        }
+    }
+
+    /// The next item of the lanes.
+    fn pop(&mut self, now: DateTime<Utc>) -> Option<Ready> {
         self.thin(now);
         let live = Lane::Live.index();
         // A lane of stale frames only has nothing: then the next one is asked.
@@ -130,7 +190,7 @@ impl Inbox {
         let frames = self.frames.take_stale(Duration::MAX);
         let arrived = std::mem::take(&mut self.arrived).into_iter().map(|(_, frame)| frame);
         let frames = frames.into_iter().chain(arrived);
-        let rest = self.ready.iter_mut().flat_map(std::mem::take);
+        let rest = self.ready.iter_mut().chain([&mut self.suspects]).flat_map(std::mem::take);
         let mut order: HashMap<*const Message, usize> = HashMap::new();
         let mut groups: Vec<Vec<Ready>> = Vec::new();
         for ready in frames.chain(rest) {

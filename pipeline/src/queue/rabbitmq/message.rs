@@ -21,7 +21,7 @@ pub(super) const BATCH: usize = 256;
 /// Bytes at which a batch that we make is closed.
 const BATCH_BYTES: usize = 256 << 10;
 /// The largest body that is read.
-const MAX_BODY: usize = 64 << 20;
+pub(super) const MAX_BODY: usize = 64 << 20;
 /// Bodies above this are read on a thread of their own.
 pub(super) const LARGE_BODY: usize = 256 << 10;
 
@@ -29,8 +29,10 @@ pub(super) const LARGE_BODY: usize = 256 << 10;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Parcel {
     pub(super) item: Item,
-    /// Tries before this one.
+    /// Tries of its own before this one.
     pub(super) attempts: u32,
+    /// Workers lost with it in their hands; not a try.
+    pub(super) lost: u32,
     /// W3C trace context.
     pub(super) trace: Option<String>,
 }
@@ -83,14 +85,15 @@ struct Written<'a> {
     traceparent: Option<String>,
 }
 
-/// Writes parcels as messages, in order: texts of equal attempts together, everything else alone.
+/// Writes parcels as messages, in order: texts of equal history together, everything else alone.
 pub(super) fn write(parcels: &[Parcel]) -> Vec<(Letter, std::ops::Range<usize>)> {
     let mut letters = Vec::new();
     let mut start = 0;
     while start < parcels.len() {
         let mut end = start + 1;
         let mut bytes = parcels[start].item.content.len();
-        let same = |next: &Parcel| next.attempts == parcels[start].attempts && is_text(&next.item);
+        let history = |parcel: &Parcel| (parcel.attempts, parcel.lost);
+        let same = |next: &Parcel| history(next) == history(&parcels[start]) && is_text(&next.item);
         while is_text(&parcels[start].item)
             && end < parcels.len()
             && end - start < BATCH
@@ -114,10 +117,7 @@ fn is_text(item: &Item) -> bool {
 /// Writes one parcel alone.
 pub(super) fn write_one(parcel: &Parcel) -> Letter {
     let envelope = &parcel.item.envelope;
-    let mut table = FieldTable::default();
-    if parcel.attempts > 0 {
-        headers::put_count(&mut table, names::ATTEMPTS, parcel.attempts);
-    }
+    let mut table = history(parcel);
     if let Some(trace) = &parcel.trace {
         headers::put(&mut table, "traceparent", trace);
     }
@@ -139,16 +139,24 @@ fn write_batch(parcels: &[Parcel]) -> Letter {
     struct Batch<'a> {
         items: Vec<Written<'a>>,
     }
-    let mut table = FieldTable::default();
-    if let Some(attempts) = parcels.first().map(|first| first.attempts).filter(|attempts| *attempts > 0) {
-        headers::put_count(&mut table, names::ATTEMPTS, attempts);
-    }
+    let table = parcels.first().map(history).unwrap_or_default();
     let items = parcels.iter().filter_map(|parcel| match &parcel.item.content {
         Content::Text(text) => Some(written(&parcel.item.envelope, text, parcel.trace.as_deref())),
         Content::Picture(_) => None,
     });
     let body = json(&Batch { items: items.collect() });
     Letter { body, properties: properties("application/json", table).with_delivery_mode(2) }
+}
+
+/// The headers that tell what became of it before.
+fn history(parcel: &Parcel) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, count) in [(names::ATTEMPTS, parcel.attempts), (names::LOST, parcel.lost)] {
+        if count > 0 {
+            headers::put_count(&mut table, name, count);
+        }
+    }
+    table
 }
 
 /// What is a string, a number or a list of them always becomes JSON.
@@ -208,22 +216,19 @@ fn picture_type(bytes: &[u8]) -> &'static str {
 /// Reads a message. `now`: when we got it, for items that do not say when they were accepted.
 pub(super) fn open(body: Vec<u8>, properties: &BasicProperties, now: DateTime<Utc>) -> Opened {
     let table = headers::of(properties);
-    let attempts = headers::count(&table, names::ATTEMPTS);
+    let (attempts, lost) = (headers::count(&table, names::ATTEMPTS), headers::count(&table, names::LOST));
     if body.len() > MAX_BODY {
         return refused("message_too_large", body);
-    }
-    if table.contains_key("blob") {
-        return refused("blob_unsupported", body);
     }
     let content_type = properties.content_type().as_ref().map_or("", ShortString::as_str);
     let content_type = content_type.split(';').next().unwrap_or_default().trim();
     match content_type {
-        "application/json" | "text/json" => open_json(body, properties, &table, attempts, now),
+        "application/json" | "text/json" => open_json(body, properties, &table, (attempts, lost), now),
         picture if picture.starts_with("image/") || picture == "application/octet-stream" => {
             match picture_envelope(properties, &table, now) {
                 Ok(envelope) => {
                     let item = Item { envelope, content: Content::Picture(Bytes::from(body)) };
-                    Opened { parcels: vec![Ok(Parcel { item, attempts, trace: trace(&table) })], batch: false }
+                    Opened { parcels: vec![Ok(Parcel { item, attempts, lost, trace: trace(&table) })], batch: false }
                 }
                 Err(code) => refused(code, body),
             }
@@ -232,7 +237,8 @@ pub(super) fn open(body: Vec<u8>, properties: &BasicProperties, now: DateTime<Ut
     }
 }
 
-fn refused(code: &'static str, body: Vec<u8>) -> Opened {
+/// A message that holds no item.
+pub(super) fn refused(code: &'static str, body: Vec<u8>) -> Opened {
     Opened { parcels: vec![Err(Malformed { code, body })], batch: false }
 }
 
@@ -244,7 +250,7 @@ fn open_json(
     body: Vec<u8>,
     properties: &BasicProperties,
     table: &FieldTable,
-    attempts: u32,
+    (attempts, lost): (u32, u32),
     now: DateTime<Utc>,
 ) -> Opened {
     #[derive(Deserialize)]
@@ -270,7 +276,7 @@ fn open_json(
         Some(items) => {
             let one = |raw: &&RawValue| {
                 open_text(raw.get(), None, now)
-                    .map(|(item, own)| Parcel { item, attempts, trace: own.or_else(|| trace(table)) })
+                    .map(|(item, own)| Parcel { item, attempts, lost, trace: own.or_else(|| trace(table)) })
                     .map_err(|code| Malformed { code, body: raw.get().as_bytes().to_vec() })
             };
             Opened { parcels: items.iter().map(one).collect(), batch: true }
@@ -284,7 +290,7 @@ fn open_json(
             match opened {
                 Ok((item, own)) => {
                     let trace = own.or_else(|| trace(table));
-                    Opened { parcels: vec![Ok(Parcel { item, attempts, trace })], batch: false }
+                    Opened { parcels: vec![Ok(Parcel { item, attempts, lost, trace })], batch: false }
                 }
                 Err(code) => refused(code, body),
             }

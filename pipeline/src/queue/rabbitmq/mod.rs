@@ -4,12 +4,14 @@
 //! |---|---|
 //! | names, routing keys, partitions; bodies and headers; who serves which partition (all pure) | [`names`], `message`, `members` |
 //! | what is declared | `topology` |
+//! | contents that lie beside the broker | `blob` |
 //! | one connection, publishing with confirms | `session` |
 //! | the connection after that one; consumers | `consume` |
-//! | from a message to items that wait, and what is done about lost workers | `intake`, `inbox` |
+//! | from a message to items that wait, and what is done about lost workers | `intake`, `inbox`, `suspects` |
 //! | settling | `ticket`, `held` |
-//! | dead letters, events from the platform | `dead`, `notices` |
+//! | dead letters; events from the platform, and those that were given up | `dead`; `notices`, `rejected` |
 
+mod blob;
 mod consume;
 mod dead;
 mod headers;
@@ -20,21 +22,24 @@ mod members;
 mod message;
 pub mod names;
 mod notices;
+mod rejected;
 mod session;
 mod shared;
+mod suspects;
 mod ticket;
 mod topology;
 
 use std::{sync::Arc, time::Duration};
 
 use self::{
+    inbox::Next,
     message::{Letter, Parcel},
     names::WAITS_MS,
     session::{Outgoing, Refusal, Session, unavailable},
     shared::Shared,
     topology::short,
 };
-use super::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue};
+use super::{DeadLetter, Delivery, LaneDepth, NoticeDelivery, Queue, RejectedNotice};
 use crate::{
     clock::Clock,
     config::QueueConfig,
@@ -49,6 +54,7 @@ use lapin::{
     types::{FieldTable, ShortString},
 };
 use models::Lane;
+use uuid::Uuid;
 
 /// The longest prefix: with the longest name behind it it fits into AMQP's 255 bytes, and into a screen.
 const MAX_PREFIX: usize = 100;
@@ -139,7 +145,8 @@ fn check(config: &QueueConfig) -> Result<(), PipelineError> {
 #[async_trait]
 impl Queue for RabbitmqQueue {
     async fn publish(&self, items: Vec<Item>, lane: Lane) -> Result<(), PipelineError> {
-        let parcels: Vec<Parcel> = items.into_iter().map(|item| Parcel { item, attempts: 0, trace: None }).collect();
+        let parcels: Vec<Parcel> =
+            items.into_iter().map(|item| Parcel { item, attempts: 0, lost: 0, trace: None }).collect();
         let address = |(letter, range): (Letter, std::ops::Range<usize>)| {
             let key = message::key(&parcels[range.start].item, lane, self.shared.config.partitions);
             self.shared.to_items(key, letter)
@@ -167,17 +174,20 @@ impl Queue for RabbitmqQueue {
             let mut wake = std::pin::pin!(self.shared.wake.notified());
             // Register for the wake-up before looking for work.
             wake.as_mut().enable();
-            let ready = {
-                let mut inbox = self.shared.inbox();
-                if inbox.closed {
-                    return None;
-                }
-                inbox.pop(self.shared.clock.now())
-            };
+            let next = self.shared.next();
             self.shared.tell_shed();
-            match ready {
-                Some(ready) => return Some(ticket::hand_out(&self.shared, ready)),
-                None => wake.await,
+            match next? {
+                Next::Ready(ready) => return Some(ticket::hand_out(&self.shared, *ready)),
+                Next::Suspect => {
+                    // In a task of its own: a receiver that leaves must not leave the answer behind.
+                    let shared = Arc::clone(&self.shared);
+                    self.shared.runtime.spawn(async move { shared.ask_for_suspect().await });
+                    wake.await;
+                }
+                Next::Nothing(None) => wake.await,
+                Next::Nothing(Some(at)) => {
+                    let _ = tokio::time::timeout_at(self.shared.instant(at), wake).await;
+                }
             }
         }
     }
@@ -258,10 +268,25 @@ impl Queue for RabbitmqQueue {
         }
     }
 
+    async fn rejected_notices(&self, limit: usize) -> Result<Vec<RejectedNotice>, PipelineError> {
+        self.shared.list_rejected(limit).await
+    }
+
+    async fn replay_notices(&self, ids: Vec<Uuid>) -> Result<usize, PipelineError> {
+        self.shared.settle_rejected(ids, true).await
+    }
+
+    async fn discard_notices(&self, ids: Vec<Uuid>) -> Result<usize, PipelineError> {
+        self.shared.settle_rejected(ids, false).await
+    }
+
     async fn close(&self) {
         self.shared.inbox().closed = true;
         self.shared.closing.send_replace(true);
         self.shared.wake.notify_waiters();
+        // Given back earlier, it would be given to us once more, and counted as lost.
+        let mut subscriptions = self.shared.subscriptions.subscribe();
+        let _ = tokio::time::timeout(ASK, subscriptions.wait_for(|count| *count == 0)).await;
         self.shared.give_back_waiting().await;
         if let Ok(mut notices) = self.shared.notice_out.try_lock() {
             // Dropped, they go back.

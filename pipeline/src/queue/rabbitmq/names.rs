@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use models::Lane;
 
-/// Header: tries that ended without a verdict before this message was published.
+/// Header: tries of the item itself that ended without a verdict before this message was published.
 pub(super) const ATTEMPTS: &str = "chaperone-attempts";
+/// Header: workers that were lost with the item in their hands, among others, before this message was published.
+pub(super) const LOST: &str = "chaperone-lost";
 /// Header: the lane, on messages whose routing key does not tell.
 pub(super) const LANE: &str = "chaperone-lane";
 /// Header: the wait queue that a message is meant for, in milliseconds.
@@ -20,8 +22,8 @@ pub(super) const DELIVERY_COUNT: &str = "x-delivery-count";
 /// Header: the broker's history of dead-lettering.
 pub(super) const X_DEATH: &str = "x-death";
 
-/// Reason of an item that the broker gave up: its worker was lost too often while it had it.
-pub(super) const CRASHED_WORKER: &str = "crashed_worker";
+/// Reason of a live frame that was given up: several workers were lost while they had it, others among them.
+pub(super) const LOST_WITH_WORKERS: &str = "lost_with_workers";
 
 /// Waits that have a queue, in milliseconds. A retry takes the shortest that is long enough, or the longest.
 pub(super) const WAITS_MS: [u32; 5] = [200, 1_000, 5_000, 30_000, 120_000];
@@ -116,7 +118,7 @@ impl Names {
         self.name(lane.as_str())
     }
 
-    /// Queue of a lane's items whose worker was lost more than once: one at a time.
+    /// Queue of a lane's items whose worker was lost more than once: judged alone.
     pub(super) fn suspects(&self, lane: Lane) -> String {
         self.name(&suspects_key(lane))
     }
@@ -154,6 +156,11 @@ pub(super) const PLATFORM_KEY: &str = "platform";
 pub(super) fn lane_of_queue(queue: &str) -> Lane {
     let last = |lane: &Lane| queue.ends_with(&format!(".{}", lane.as_str()));
     Lane::ALL.into_iter().find(last).unwrap_or(Lane::Live)
+}
+
+/// Is this a queue of suspects?
+pub(super) fn is_of_suspects(queue: &str) -> bool {
+    queue.contains(".suspects.")
 }
 
 #[cfg(test)]
@@ -206,6 +213,7 @@ mod tests {
         for lane in Lane::ALL {
             assert_eq!(lane_of_queue(&names.lane(lane)), lane);
             assert_eq!(lane_of_queue(&names.suspects(lane)), lane);
+            assert!(is_of_suspects(&names.suspects(lane)) && !is_of_suspects(&names.lane(lane)));
         }
         assert_eq!(lane_of_queue(&names.partition(7)), Lane::Live);
     }

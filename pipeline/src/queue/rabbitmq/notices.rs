@@ -43,7 +43,7 @@ pub(super) async fn consume(shared: &Arc<Shared>, channel: &Channel) -> Result<(
         };
         let notice = Notice::parse(&delivery.data);
         let letter = Letter { body: delivery.data, properties: delivery.properties };
-        let message = Message::new(delivery.acker.clone(), 1);
+        let message = Message::new(delivery.acker.clone(), 1, true);
         let ticket = Ticket { shared: Arc::clone(shared), letter, acker: delivery.acker, message };
         // Room for as many as the broker gives us at once: this waits for nobody.
         if shared.notice_in.send(NoticeDelivery::new(notice, Arc::new(ticket))).await.is_err() {

@@ -184,13 +184,18 @@ async fn send(channel: &Channel, messages: &[Outgoing]) -> Result<(), Refusal> {
     refusal.map_or(Ok(()), Err)
 }
 
-/// A declaration that does not fit what is there is the one error that only an operator can end.
+/// What only an operator can end: a declaration that does not fit what is there, a certificate that nobody here trusts.
 fn explain(error: &lapin::Error) -> PipelineError {
     let words = error.to_string();
     if words.contains("PRECONDITION_FAILED") || words.contains("PRECONDITION-FAILED") {
         let cure = "a queue is there with other arguments: capacities, partitions, ages and limits of [queue] are fixed once \
                     declared; go back to the old values, or drain and delete the queue, or take another queue.prefix";
         return PipelineError::invalid("queue_topology", format!("{words}: {cure}"));
+    }
+    if words.contains("certificate") {
+        let cure = "the broker's certificate is not trusted: for one of your own authority set the environment variable SSL_CERT_FILE to \
+                    a PEM file with that authority, and use the host name that the certificate is for";
+        return PipelineError::invalid("queue_tls", format!("{words}: {cure}"));
     }
     unavailable(error)
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use lapin::types::FieldTable;
+use lapin::{Channel, types::FieldTable};
 use models::Lane;
 use tokio::{
     runtime::Handle,
@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{
     headers,
-    inbox::Inbox,
+    inbox::{Inbox, Next},
     members::Members,
     message::Letter,
     names::{self, Names},
@@ -47,6 +47,12 @@ pub(super) struct Shared {
     pub(super) wake: Notify,
     pub(super) notice_in: mpsc::Sender<NoticeDelivery>,
     pub(super) notice_out: AsyncMutex<mpsc::Receiver<NoticeDelivery>>,
+    /// Subscriptions that may still bring something.
+    pub(super) subscriptions: watch::Sender<usize>,
+    /// Where suspects are asked for, while there is a session.
+    suspects: Mutex<Option<Channel>>,
+    /// Where the time of `isolation` begins.
+    start: Instant,
     inbox: Mutex<Inbox>,
     in_flight: [AtomicUsize; 3],
 }
@@ -67,6 +73,9 @@ impl Shared {
             wake: Notify::new(),
             notice_in,
             notice_out: AsyncMutex::new(notice_out),
+            subscriptions: watch::channel(0).0,
+            suspects: Mutex::default(),
+            start: Instant::now(),
             inbox: Mutex::new(Inbox::new(Duration::from_millis(config.live_max_age_ms))),
             in_flight: Default::default(),
         })
@@ -74,6 +83,10 @@ impl Shared {
 
     pub(super) fn inbox(&self) -> MutexGuard<'_, Inbox> {
         self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn suspects_channel(&self) -> MutexGuard<'_, Option<Channel>> {
+        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn members(&self) -> MutexGuard<'_, Members> {
@@ -89,12 +102,33 @@ impl Shared {
         Duration::from_secs(self.config.publish_seconds)
     }
 
-    pub(super) fn count_out(&self, lane: Lane) {
-        self.in_flight[lane.index()].fetch_add(1, Ordering::SeqCst);
+    /// What comes next. What is to be handed out counts as in flight from here on. `None`: the queue is closed.
+    pub(super) fn next(&self) -> Option<Next> {
+        let mut inbox = self.inbox();
+        if inbox.closed {
+            return None;
+        }
+        let in_flight = Lane::ALL.into_iter().map(|lane| self.in_flight(lane)).sum();
+        let next = inbox.next(self.clock.now(), self.start.elapsed(), in_flight);
+        if let Next::Ready(ready) = &next {
+            // Under the inbox's lock: the next one to ask must see it.
+            self.in_flight[ready.lane.index()].fetch_add(1, Ordering::SeqCst);
+        }
+        Some(next)
     }
 
+    /// The point in time that `isolation` calls `at`.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        self.start + at
+    }
+
+    /// One that was in flight is settled.
     pub(super) fn count_in(&self, lane: Lane) {
         self.in_flight[lane.index()].fetch_sub(1, Ordering::SeqCst);
+        // A suspect may be waiting for it, or others for a suspect.
+        if self.inbox().is_isolating() {
+            self.wake.notify_waiters();
+        }
     }
 
     pub(super) fn in_flight(&self, lane: Lane) -> usize {

@@ -28,11 +28,10 @@ pub(super) struct Ticket {
     message: Arc<Message>,
 }
 
-/// Hands an item out.
+/// Hands an item out. It was counted as in flight already.
 pub(super) fn hand_out(shared: &Arc<Shared>, ready: Ready) -> Delivery {
-    let Ready { parcel, lane, attempt, message } = ready;
-    let item = Arc::new(parcel.item);
-    shared.count_out(lane);
+    let Ready { parcel, lane, message } = ready;
+    let (item, attempt) = (Arc::new(parcel.item), parcel.attempts.saturating_add(1));
     let ticket = Ticket {
         shared: Arc::clone(shared),
         item: Arc::clone(&item),
@@ -45,9 +44,9 @@ pub(super) fn hand_out(shared: &Arc<Shared>, ready: Ready) -> Delivery {
 }
 
 impl Ticket {
-    /// The item as a message of its own, this try counted.
+    /// The item as a message of its own, this try counted. Its worker lived: what it was suspected of is forgotten.
     fn parcel(&self) -> Parcel {
-        Parcel { item: (*self.item).clone(), attempts: self.attempt, trace: self.trace.clone() }
+        Parcel { item: (*self.item).clone(), attempts: self.attempt, lost: 0, trace: self.trace.clone() }
     }
 
     /// A copy is on its way, or is not: the original goes, or comes back.
@@ -62,11 +61,8 @@ impl Ticket {
         }
     }
 
-    /// Again, at once.
+    /// Again, at once, this try counted: the broker's own count is no count of tries.
     async fn again(self) -> Result<(), PipelineError> {
-        if self.message.is_single() {
-            return self.message.give_back().await;
-        }
         let parcel = self.parcel();
         let key = message::key(&self.item, self.lane, self.shared.config.partitions);
         let outgoing = self.shared.to_items(key, message::write_one(&parcel));

@@ -13,6 +13,10 @@ use crate::config::QueueConfig;
 /// Queues that keep dead letters and count listings as deliveries: more than anybody looks at them.
 const NO_LIMIT: i64 = 1_000_000;
 
+/// Deliveries of a message that end with a lost worker, where that says nothing about the message: whoever is lost with a worker comes
+/// back, and only suspects are counted. A message that ends processes before they have looked at it stops here.
+const BACKSTOP: i64 = 100;
+
 /// Arguments of a queue, built up.
 struct Arguments(FieldTable);
 
@@ -51,12 +55,12 @@ pub(super) async fn declare(channel: &Channel, names: &Names, config: &QueueConf
     let dead = names.dead();
     queue(channel, &dead, Arguments::quorum().number("x-delivery-limit", NO_LIMIT)).await?;
     let limit = i64::from(config.delivery_limit);
-    let limited = |dead: &str| Arguments::quorum().dead_to(dead).number("x-delivery-limit", limit);
+    let limited = |dead: &str, limit: i64| Arguments::quorum().dead_to(dead).number("x-delivery-limit", limit);
     for lane in Lane::ALL {
         let capacity = i64::try_from(config.capacity()[lane.index()]).unwrap_or(i64::MAX);
-        queue(channel, &names.lane(lane), limited(&dead).number("x-max-length", capacity)).await?;
+        queue(channel, &names.lane(lane), limited(&dead, BACKSTOP).number("x-max-length", capacity)).await?;
         bind(channel, &names.lane(lane), &names.items(), &lane_key(lane)).await?;
-        queue(channel, &names.suspects(lane), limited(&dead)).await?;
+        queue(channel, &names.suspects(lane), limited(&dead, limit)).await?;
         bind(channel, &names.suspects(lane), &names.items(), &suspects_key(lane)).await?;
     }
     for partition in 0..config.partitions {
@@ -74,7 +78,7 @@ pub(super) async fn declare(channel: &Channel, names: &Names, config: &QueueConf
     }
 
     queue(channel, &names.platform_dead(), Arguments::quorum().number("x-delivery-limit", NO_LIMIT)).await?;
-    queue(channel, &names.platform(), limited(&names.platform_dead())).await?;
+    queue(channel, &names.platform(), limited(&names.platform_dead(), BACKSTOP)).await?;
     bind(channel, &names.platform(), &names.platform(), "#").await?;
     bind(channel, &names.platform(), &names.items(), PLATFORM_KEY).await?;
 

@@ -109,7 +109,7 @@ async fn insert(database: &Database, rows: &[&JournalRow]) -> Result<(), Pipelin
                                $7::bytea[])
                        WITH ORDINALITY AS g (id, tenant, lane, bytes, envelope, picture, content, position)
                    ORDER BY position
-                   ON CONFLICT (id) DO UPDATE SET dead = NULL, dead_at = NULL, attempts = 0, lane = excluded.lane,
+                   ON CONFLICT (id) DO UPDATE SET dead = NULL, dead_at = NULL, attempts = 0, lost = 0, begun = 0, lane = excluded.lane,
                        bytes = excluded.bytes, envelope = excluded.envelope, picture = excluded.picture,
                        content = excluded.content
                    WHERE journal.dead IS NOT NULL AND journal.tenant = excluded.tenant";
@@ -160,7 +160,7 @@ pub(super) async fn settle(database: &Database, calls: Vec<Vec<ItemId>>) -> Vec<
 }
 
 pub(super) async fn retry(database: &Database, id: ItemId) -> Result<(), PipelineError> {
-    let query = sqlx::query("UPDATE journal SET attempts = attempts + 1 WHERE id = $1").bind(id.0);
+    let query = sqlx::query("UPDATE journal SET attempts = attempts + 1, lost = 0, begun = 0 WHERE id = $1").bind(id.0);
     database.once("journal_retry", query.execute(&database.pool)).await.map(drop)
 }
 
@@ -170,14 +170,14 @@ pub(super) async fn bury(
     reason: &str,
     at: DateTime<Utc>,
 ) -> Result<(), PipelineError> {
-    let sql = "UPDATE journal SET dead = $1, dead_at = $2, attempts = attempts + 1 WHERE id = $3";
+    let sql = "UPDATE journal SET dead = $1, dead_at = $2, attempts = attempts + GREATEST(begun, 1) WHERE id = $3";
     let query = sqlx::query(sql).bind(escape(reason)).bind(stamp(at)).bind(id.0);
     database.once("journal_bury", query.execute(&database.pool)).await.map(drop)
 }
 
 pub(super) async fn pending(database: &Database) -> Result<Vec<JournalEntry>, PipelineError> {
     let read = || {
-        let sql = "SELECT id, lane, attempts, bytes FROM journal WHERE dead IS NULL ORDER BY sequence";
+        let sql = "SELECT id, lane, attempts, bytes, lost FROM journal WHERE dead IS NULL ORDER BY sequence";
         sqlx::query(sql).fetch_all(&database.pool)
     };
     let rows = database.again("journal_pending", read).await?;
@@ -188,6 +188,7 @@ pub(super) async fn pending(database: &Database) -> Result<Vec<JournalEntry>, Pi
                 lane: lane(row.try_get::<i16, _>(1)?.into())?,
                 attempts: count(row.try_get(2)?),
                 bytes: size(row.try_get(3)?),
+                lost: count(row.try_get(4)?),
             })
         })
         .collect()
@@ -238,7 +239,7 @@ pub(super) async fn dead_item(
 /// Once: after a lost answer a second time would find nothing, and the queue would not know what waits.
 pub(super) async fn revive(database: &Database, ids: &[ItemId]) -> Result<Vec<(ItemId, Lane, u32)>, PipelineError> {
     let sql = "WITH revived AS (
-                   UPDATE journal SET dead = NULL, dead_at = NULL, attempts = 0
+                   UPDATE journal SET dead = NULL, dead_at = NULL, attempts = 0, lost = 0, begun = 0
                    WHERE dead IS NOT NULL AND id = ANY($1) RETURNING id, lane, bytes, sequence)
                SELECT id, lane, bytes FROM revived ORDER BY sequence";
     let query = sqlx::query(sql).bind(uuids(ids));

@@ -7,7 +7,7 @@
 //! | opening, migrations, what the server must be | [`open`] |
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
-//! | areas of the trait | [`outcomes`], [`journal`], [`reads`], [`calls`], [`events`], [`people`], [`feedback`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`outcomes`], [`journal`], [`losses`], [`reads`], [`calls`], [`events`], [`people`], [`feedback`], [`profiles`], [`duties`] |
 //! | texts with NUL | [`text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
@@ -20,6 +20,7 @@ mod feedback;
 mod gather;
 mod journal;
 mod listen;
+mod losses;
 mod open;
 mod outcomes;
 mod owner;

@@ -53,7 +53,7 @@ async fn append_in(scope: &mut Scope, items: Vec<(Item, Lane)>) -> Result<(), Pi
         });
         // An item that was given up waits again; one that waits is left as it is.
         insert.push(
-            " ON CONFLICT (id) DO UPDATE SET dead = NULL, dead_at = NULL, attempts = 0, lane = excluded.lane, bytes = excluded.bytes,
+            " ON CONFLICT (id) DO UPDATE SET dead = NULL, dead_at = NULL, attempts = 0, lost = 0, begun = 0, lane = excluded.lane, bytes = excluded.bytes,
               envelope = excluded.envelope, body_text = excluded.body_text, body_picture = excluded.body_picture
               WHERE journal.dead IS NOT NULL AND journal.tenant = excluded.tenant",
         );
@@ -130,7 +130,7 @@ pub(super) async fn retry(store: &SqliteStore, id: ItemId) -> Result<(), Pipelin
         .writer
         .write("journal_retry", move |scope| {
             Box::pin(async move {
-                sqlx::query("UPDATE journal SET attempts = attempts + 1 WHERE id = ?")
+                sqlx::query("UPDATE journal SET attempts = attempts + 1, lost = 0, begun = 0 WHERE id = ?")
                     .bind(id.0)
                     .execute(&mut scope.connection)
                     .await?;
@@ -151,12 +151,14 @@ pub(super) async fn bury(
         .writer
         .write("journal_bury", move |scope| {
             Box::pin(async move {
-                sqlx::query("UPDATE journal SET dead = ?, dead_at = ?, attempts = attempts + 1 WHERE id = ?")
-                    .bind(reason)
-                    .bind(stamp(at))
-                    .bind(id.0)
-                    .execute(&mut scope.connection)
-                    .await?;
+                sqlx::query(
+                    "UPDATE journal SET dead = ?, dead_at = ?, attempts = attempts + MAX(begun, 1) WHERE id = ?",
+                )
+                .bind(reason)
+                .bind(stamp(at))
+                .bind(id.0)
+                .execute(&mut scope.connection)
+                .await?;
                 Ok(())
             })
         })
@@ -167,7 +169,7 @@ pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<JournalEntry>, Pi
     let rows = store
         .read("journal_pending", |connection| {
             Box::pin(async move {
-                let sql = "SELECT id, lane, attempts, bytes FROM journal WHERE dead IS NULL ORDER BY sequence";
+                let sql = "SELECT id, lane, attempts, bytes, lost FROM journal WHERE dead IS NULL ORDER BY sequence";
                 Ok(sqlx::query(sql).fetch_all(connection).await?)
             })
         })
@@ -179,6 +181,7 @@ pub(super) async fn pending(store: &SqliteStore) -> Result<Vec<JournalEntry>, Pi
                 lane: lane(row.try_get(1)?)?,
                 attempts: row.try_get(2)?,
                 bytes: row.try_get(3)?,
+                lost: row.try_get(4)?,
             })
         })
         .collect()
@@ -237,7 +240,7 @@ pub(super) async fn revive(store: &SqliteStore, ids: Vec<ItemId>) -> Result<Vec<
         .write("journal_revive", move |scope| {
             Box::pin(async move {
                 Ok(sqlx::query(
-                    "UPDATE journal SET dead = NULL, dead_at = NULL, attempts = 0
+                    "UPDATE journal SET dead = NULL, dead_at = NULL, attempts = 0, lost = 0, begun = 0
                      WHERE dead IS NOT NULL AND id IN (SELECT unhex(value) FROM json_each(?))
                      RETURNING id, lane, bytes, sequence",
                 )

@@ -2,7 +2,7 @@ use super::*;
 use crate::store::contract::{envelope, noon, text};
 
 fn parcel(item: Item) -> Parcel {
-    Parcel { item, attempts: 0, trace: None }
+    Parcel { item, attempts: 0, lost: 0, trace: None }
 }
 
 fn picture(kind: ItemKind, bytes: &'static [u8]) -> Item {
@@ -29,7 +29,7 @@ fn items_survive_being_written_and_read() {
     ];
     for item in items {
         let trace = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
-        let parcel = Parcel { item, attempts: 3, trace };
+        let parcel = Parcel { item, attempts: 3, lost: 1, trace };
         assert_eq!(opened(write_one(&parcel)), [parcel]);
     }
 }
@@ -48,6 +48,10 @@ fn texts_share_messages_and_everything_else_is_alone() {
     let mut tried = texts[..4].to_vec();
     tried[2].attempts = 1;
     assert_eq!(sizes(&tried), [2, 1, 1], "what was tried differently often");
+    tried[3].attempts = 1;
+    assert_eq!(sizes(&tried), [2, 2]);
+    tried[3].lost = 1;
+    assert_eq!(sizes(&tried), [2, 1, 1], "what was lost differently often");
     let long = "x".repeat(100_000);
     let long: Vec<Parcel> = (0..5).map(|_| parcel(text("a", &long))).collect();
     assert_eq!(sizes(&long), [2, 2, 1], "batches stay small");
@@ -114,7 +118,6 @@ fn what_is_no_item_has_a_reason() {
     assert_eq!(with("image/jpeg", &[("tenant", "a")], Some("7".into())), Err("id_malformed"));
     assert_eq!(with("image/jpeg", &[("tenant", "a"), ("kind", "text")], id.clone()), Err("kind_unknown"));
     assert_eq!(with("image/jpeg", &[("tenant", "a"), ("occurred_at", "noon")], id.clone()), Err("time_malformed"));
-    assert_eq!(with("image/jpeg", &[("tenant", "a"), ("blob", "s3://x")], id.clone()), Err("blob_unsupported"));
     let kind = |headers: &[(&str, &str)]| with("image/jpeg", headers, id.clone()).unwrap().item.envelope.kind;
     assert_eq!(kind(&[("tenant", "a")]), ItemKind::Image);
     assert_eq!(kind(&[("tenant", "a"), ("call", "c")]), ItemKind::Frame);

@@ -58,7 +58,7 @@ async fn i1_other_teams_publish_without_our_client() {
     let delivery = next(&shared).await;
     assert_eq!((delivery.item().envelope.id, delivery.lane(), delivery.trace()), (one, Lane::Interactive, Some(trace)));
     assert_eq!(delivery.item().content, Content::Text("hello".into()));
-    assert!(!delivery.redelivered());
+    assert_eq!(delivery.attempt(), 1);
     delivery.ack().await.unwrap();
 
     let picture = ItemId::new();
@@ -93,7 +93,7 @@ async fn i7_what_is_no_item_is_dead_lettered_with_its_reason_and_hurts_nobody() 
     let delivery = next(&shared).await;
     assert_eq!(delivery.item().envelope.id, good);
     delivery.ack().await.unwrap();
-    let dead = timeout(Duration::from_secs(20), async {
+    let dead = timeout(Duration::from_secs(60), async {
         loop {
             let dead = queue.dead_letters(10).await.unwrap();
             if dead.len() == 4 {
@@ -157,7 +157,7 @@ async fn a_full_lane_refuses_and_takes_again_when_it_has_room() {
         assert_eq!(delivery.item().envelope.id, id, "what was accepted is there, in order");
         delivery.ack().await.unwrap();
     }
-    let again = timeout(Duration::from_secs(20), async {
+    let again = timeout(Duration::from_secs(60), async {
         while publisher.publish(texts(1), Lane::Interactive).await.is_err() {
             tokio::task::yield_now().await;
         }
@@ -184,7 +184,7 @@ async fn i1_events_go_out_and_come_in_over_the_bus() {
     let consuming = BasicConsumeOptions { no_ack: true, ..Default::default() };
     let mut consumer = channel.basic_consume(bound, short("t"), consuming, FieldTable::default()).await.unwrap();
     let told =
-        timeout(Duration::from_secs(20), futures::StreamExt::next(&mut consumer)).await.unwrap().unwrap().unwrap();
+        timeout(Duration::from_secs(60), futures::StreamExt::next(&mut consumer)).await.unwrap().unwrap().unwrap();
     assert_eq!(told.routing_key.as_str(), "moderation.action.a");
     assert_eq!(told.properties.message_id().as_ref().unwrap().as_str(), "k2");
     let body: crate::store::Event = serde_json::from_slice(&told.data).unwrap();
@@ -197,7 +197,7 @@ async fn i1_events_go_out_and_come_in_over_the_bus() {
             .await
             .unwrap();
     };
-    let hear = async || timeout(Duration::from_secs(20), queue.receive_notice()).await.unwrap().unwrap();
+    let hear = async || timeout(Duration::from_secs(60), queue.receive_notice()).await.unwrap().unwrap();
     say(b"one").await;
     drop(hear().await);
     hear().await.retry(Duration::from_millis(100)).await.unwrap();
@@ -240,5 +240,69 @@ async fn what_cannot_work_is_refused_at_the_start_with_a_cure() {
     let plain = super::super::RabbitmqQueue::open(&config, &[], crate::clock::Clock::system()).await;
     assert!(matches!(plain.err(), Some(PipelineError::Unavailable { part: "queue", .. })));
     drop(first);
+    corner.sweep().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_rejected_notices_are_listed_told_again_and_forgotten() {
+    let corner = corner().await;
+    let queue = corner.open_with(&Lane::ALL).await;
+    let channel = corner.channel().await;
+    let good = br#"{"type":"call.joined","version":1,"id":"n-1","tenant":"a","at":"2026-01-02T03:04:05Z","data":{"call":"c","actor":"ann"}}"#;
+    let bodies: [&[u8]; 2] = [good, b"no notice"];
+    for body in bodies {
+        let (exchange, key) = (corner.names().platform(), short("call.joined"));
+        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        channel.basic_publish(short(&exchange), key, options, body, BasicProperties::default()).await.unwrap();
+    }
+    for reason in ["not_found", "notice_malformed"] {
+        let delivery = timeout(Duration::from_secs(60), queue.receive_notice()).await.unwrap().unwrap();
+        assert_eq!(delivery.notice.is_ok(), reason == "not_found");
+        delivery.reject(reason).await.unwrap();
+    }
+    let listed = queue.rejected_notices(10).await.unwrap();
+    let shown: Vec<_> =
+        listed.iter().map(|one| (one.notice.as_deref(), one.kind.as_deref(), one.reason.as_str())).collect();
+    assert_eq!(shown, [(Some("n-1"), Some("call.joined"), "not_found"), (None, None, "notice_malformed")]);
+    assert_eq!((&listed[0].tenant, listed[1].bytes), (&Some("a".into()), 9));
+    assert_eq!(queue.rejected_notices(1).await.unwrap(), listed[..1], "looking changes nothing");
+
+    assert_eq!(queue.replay_notices(vec![listed[0].id, uuid::Uuid::now_v7()]).await.unwrap(), 1);
+    let again = timeout(Duration::from_secs(60), queue.receive_notice()).await.unwrap().unwrap();
+    assert_eq!(again.notice.as_ref().unwrap().id, "n-1");
+    again.ack().await.unwrap();
+    assert_eq!(queue.discard_notices(vec![listed[1].id, listed[0].id]).await.unwrap(), 1);
+    assert_eq!(queue.rejected_notices(10).await.unwrap(), []);
+    drop(queue);
+    corner.sweep().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_a_message_may_name_a_picture_that_lies_beside_the_broker() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("large.png"), b"\x89PNG of many megabytes").unwrap();
+    let mut corner = corner().await;
+    corner.config.blob_folder = Some(folder.path().to_owned());
+    let queue: std::sync::Arc<dyn Queue> = corner.open_with(&Lane::ALL).await;
+    let (good, bad) = (ItemId::new(), ItemId::new());
+    for (id, name) in [(bad, "none.png"), (good, "large.png")] {
+        let of = table(&[("tenant", "a"), ("blob", name)]);
+        send(&corner, "bulk", "image/png", of, Some(id), b"").await;
+    }
+    let delivery = next(&queue).await;
+    assert_eq!(delivery.item().envelope.id, good);
+    assert_eq!(delivery.item().content, Content::Picture(bytes::Bytes::from_static(b"\x89PNG of many megabytes")));
+    // A retry carries the bytes: the file may be gone by then.
+    std::fs::remove_file(folder.path().join("large.png")).unwrap();
+    delivery.retry(Duration::from_millis(1)).await.unwrap();
+    let again = next(&queue).await;
+    assert_eq!((again.item().envelope.id, again.item().content.len()), (good, 22));
+    again.ack().await.unwrap();
+    let dead = queue.dead_letters(10).await.unwrap();
+    assert_eq!(
+        dead.iter().map(|letter| (letter.id, letter.reason.as_str())).collect::<Vec<_>>(),
+        [(bad, "blob_missing")]
+    );
+    drop(queue);
     corner.sweep().await;
 }

@@ -112,7 +112,7 @@ async fn f5_only_the_newest_frame_of_a_participant_waits_and_old_ones_are_shed()
     // Nobody takes them: of each participant one is left, once they have all come and had their grace.
     tokio::time::sleep(Duration::from_millis(400)).await;
     let waiting = async || queue.depth().await.unwrap()[Lane::Live.index()].waiting;
-    let patience = Instant::now() + Duration::from_secs(5);
+    let patience = Instant::now() + Duration::from_secs(60);
     while waiting().await > 4 {
         assert!(Instant::now() < patience, "{}", waiting().await);
     }
@@ -125,7 +125,7 @@ async fn f5_only_the_newest_frame_of_a_participant_waits_and_old_ones_are_shed()
     assert!(seen.is_subset(&expected) && !seen.is_empty(), "{} seen", seen.len());
     // A frame that nobody takes in time is gone, in the broker too.
     queue.publish(vec![frame(9)], Lane::Live).await.unwrap();
-    let patience = Instant::now() + Duration::from_secs(10);
+    let patience = Instant::now() + Duration::from_secs(60);
     while waiting().await > 0 {
         assert!(Instant::now() < patience);
     }
@@ -134,7 +134,7 @@ async fn f5_only_the_newest_frame_of_a_participant_waits_and_old_ones_are_shed()
     let delivery = queue.receive().await.unwrap();
     delivery.retry(Duration::from_secs(60)).await.unwrap();
     // One that was just arriving above goes with its age.
-    let patience = Instant::now() + Duration::from_secs(10);
+    let patience = Instant::now() + Duration::from_secs(60);
     while waiting().await > 0 {
         assert!(Instant::now() < patience);
     }

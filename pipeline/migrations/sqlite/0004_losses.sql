@@ -1,0 +1,12 @@
+-- Only adds: rows of earlier versions were lost with nobody.
+
+-- Processes that were lost and may have had the item in hand.
+ALTER TABLE journal ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+
+-- Tries of the item alone that have begun and not ended.
+ALTER TABLE journal ADD COLUMN begun INTEGER NOT NULL DEFAULT 0;
+
+-- One row while a queue works with the journal: found at the start, it says that the last one was lost.
+CREATE TABLE journal_opened (
+    one          INTEGER NOT NULL PRIMARY KEY CHECK (one = 1)
+);
