@@ -14,9 +14,10 @@ use std::{
 };
 
 use models::{
-    Engine, EngineConfig, Input, Lane, Pixels, Repository, Task,
+    Device, Engine, EngineConfig, Input, Lane, Pixels, Precision, Repository, Task,
     backend::{self, Backend, BackendSettings},
     batch::{Batch, EntryId, Prepared},
+    execution::Execution,
     spec::BackendKind,
     text::TextEncoder,
 };
@@ -49,7 +50,7 @@ async fn main() -> Result<(), Failure> {
     let folder = repository.verify(&name)?;
     let kind = kind.unwrap_or(folder.spec.backend);
     let threads = std::thread::available_parallelism()?.get();
-    let settings = BackendSettings { onnxruntime: config.onnxruntime_library(&root), threads };
+    let settings = BackendSettings::new(config.onnxruntime_library(&root), None, threads);
     let texts = match arguments.next() {
         Some(path) => texts(&std::fs::read_to_string(path)?)?,
         None => vec![TEXT.to_owned()],
@@ -63,7 +64,10 @@ async fn main() -> Result<(), Failure> {
                 start.elapsed().as_secs_f64()
             });
             println!("resize from 640x480: {:.3} ms", 1000.0 * median(times.collect()));
-            vec![(Input::Image(Arc::clone(&image)), Prepared::Pixels(image.to_tensor(folder.spec.image_size)))]
+            vec![(
+                Input::Image(Arc::clone(&image)),
+                Prepared::Pixels(Arc::new(image.to_tensor(folder.spec.image_size))),
+            )]
         }
         (_, BackendKind::Linear | BackendKind::Fake) => {
             texts.iter().map(|text| (Input::Text(text.as_str().into()), Prepared::Text(text.as_str().into()))).collect()
@@ -76,7 +80,8 @@ async fn main() -> Result<(), Failure> {
     };
     let (given, prepared): (Vec<Input>, Vec<Prepared>) = inputs.into_iter().unzip();
     let given = Arc::new(given);
-    let mut bare = backend::open(kind, &folder, &settings)?;
+    let execution = Execution { backend: kind, device: Device::Cpu, precision: Precision::Fp32 };
+    let mut bare = backend::open(execution, &folder, &settings)?;
     bare_round(&mut *bare, &prepared, CALLERS, ROUND / 2)?;
 
     let mut figures: [Vec<f64>; 4] = Default::default();

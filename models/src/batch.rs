@@ -103,7 +103,8 @@ pub enum Prepared {
     /// Token ids, special tokens included, not padded.
     Tokens(Vec<u32>),
     /// `side × side × 3` numbers in 0..=1, row by row, `R G B R G B …`.
-    Pixels(Vec<f32>),
+    /// Shared, because a batch of one image is that image: half a megabyte that is not copied.
+    Pixels(Arc<Vec<f32>>),
     /// The text itself, for backends that bring their own features.
     Text(Arc<str>),
 }
@@ -135,7 +136,7 @@ pub enum BatchInputs {
     /// Images: `[rows, side, side, 3]`, values in 0..=1.
     Pixels {
         /// All rows, one after the other.
-        values: Vec<f32>,
+        values: Arc<Vec<f32>>,
         /// Pixels per side.
         side: usize,
     },
@@ -184,24 +185,28 @@ impl Batch {
     /// another kind than the first is left out, and its caller gets the error for an input without an answer.
     pub fn assemble<'a>(entries: impl IntoIterator<Item = (EntryId, &'a Prepared)>) -> Self {
         let (mut ids, mut tokens, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut pixels, mut images) = (Vec::new(), 0_usize);
+        let mut images: Vec<&Arc<Vec<f32>>> = Vec::new();
         for (id, prepared) in entries {
             match prepared {
-                Prepared::Tokens(row) if texts.is_empty() && images == 0 => tokens.push(row.as_slice()),
-                Prepared::Text(text) if tokens.is_empty() && images == 0 => texts.push(Arc::clone(text)),
+                Prepared::Tokens(row) if texts.is_empty() && images.is_empty() => tokens.push(row.as_slice()),
+                Prepared::Text(text) if tokens.is_empty() && images.is_empty() => texts.push(Arc::clone(text)),
                 Prepared::Pixels(row) if tokens.is_empty() && texts.is_empty() => {
-                    if images > 0 && pixels.len() / images != row.len() {
+                    if images.first().is_some_and(|first| first.len() != row.len()) {
                         continue;
                     }
-                    pixels.extend_from_slice(row);
-                    images += 1;
+                    images.push(row);
                 }
                 _ => continue,
             }
             ids.push(id);
         }
-        let inputs = if let Some(values) = pixels.len().checked_div(images) {
-            BatchInputs::Pixels { values: pixels, side: (values / 3).isqrt() }
+        let inputs = if let Some(first) = images.first() {
+            let side = (first.len() / 3).isqrt();
+            let values = match images.as_slice() {
+                [only] => Arc::clone(only),
+                several => Arc::new(several.iter().map(|values| values.as_slice()).collect::<Vec<_>>().concat()),
+            };
+            BatchInputs::Pixels { values, side }
         } else if texts.is_empty() {
             BatchInputs::Tokens(TokenMatrix::new(&tokens))
         } else {
@@ -262,10 +267,20 @@ mod tests {
 
     #[test]
     fn images_are_laid_one_after_the_other() {
-        let (a, b) = (Prepared::Pixels(vec![0.0; 12]), Prepared::Pixels(vec![1.0; 12]));
-        let batch = Batch::assemble([(EntryId(0), &a), (EntryId(1), &b)]);
+        let image = |value: f32, length: usize| Prepared::Pixels(Arc::new(vec![value; length]));
+        let (a, b, other) = (image(0.0, 12), image(1.0, 12), image(0.5, 27));
+        let batch = Batch::assemble([(EntryId(0), &a), (EntryId(7), &other), (EntryId(1), &b)]);
+        assert_eq!(batch.ids, [EntryId(0), EntryId(1)], "an image of another size is left out");
         let BatchInputs::Pixels { values, side } = batch.inputs else { panic!("not pixels") };
         assert_eq!((values.len(), side, values[11], values[12]), (24, 2, 0.0, 1.0));
+    }
+
+    #[test]
+    fn i6_a_batch_of_one_image_is_that_image() {
+        let values = Arc::new(vec![0.5; 12]);
+        let batch = Batch::assemble([(EntryId(0), &Prepared::Pixels(Arc::clone(&values)))]);
+        let BatchInputs::Pixels { values: same, .. } = batch.inputs else { panic!("not pixels") };
+        assert!(Arc::ptr_eq(&values, &same));
     }
 
     #[test]

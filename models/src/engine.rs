@@ -9,8 +9,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Input, Lane, ModelError, Output, Repository, Scores, backend::BackendSettings, cascade::Cascade,
-    repository::ModelFolder, served::Served, spec::BackendKind,
+    Device, Input, Lane, ModelError, ModelSpec, Output, Precision, Repository, Scores,
+    backend::BackendSettings,
+    cascade::Cascade,
+    device::Hardware,
+    execution::{Execution, candidates},
+    repository::ModelFolder,
+    served::{Served, Setup},
+    spec::BackendKind,
 };
 
 /// Which models are loaded and how. Section `[models]` of the configuration.
@@ -19,16 +25,22 @@ use crate::{
 pub struct EngineConfig {
     /// Folder that holds one folder per model.
     pub repository: PathBuf,
-    /// Models to load, by folder name. `<name>@ort`, `<name>@candle` and `<name>@linear` choose another backend than the
-    /// model's own; `fake:<name>` loads the fake backend with that model's spec (tests).
+    /// Models to load, by folder name. `<name>@ort`, `<name>@openvino`, `<name>@candle` and `<name>@linear` choose another
+    /// backend than the model's own; `fake:<name>` loads the fake backend with that model's spec (tests).
     pub load: Vec<String>,
     /// Path of the ONNX Runtime library; empty means: the environment variable `ORT_DYLIB_PATH`, else
     /// `<repository>/../lib/libonnxruntime.so`.
     pub onnxruntime: Option<PathBuf>,
+    /// Path of OpenVINO's C library; empty means: `<repository>/../lib/openvino/libopenvino_c.so`.
+    pub openvino: Option<PathBuf>,
     /// Compute threads per instance; 0 means: processors ÷ instances.
     pub threads: usize,
     /// Models with a cascade: whether their first model may answer alone. `false`: the encoder judges every text too.
     pub screening: bool,
+    /// Where the models compute; empty means: where each `model.toml` says.
+    pub device: Option<Device>,
+    /// What they compute with; empty means: what each `model.toml` says.
+    pub precision: Option<Precision>,
 }
 
 impl Default for EngineConfig {
@@ -37,8 +49,11 @@ impl Default for EngineConfig {
             repository: "models/repository".into(),
             load: ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"].map(String::from).to_vec(),
             onnxruntime: None,
+            openvino: None,
             threads: 0,
             screening: true,
+            device: None,
+            precision: None,
         }
     }
 }
@@ -50,6 +65,24 @@ impl EngineConfig {
         chosen
             .or_else(|| std::env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()).map(PathBuf::from))
             .unwrap_or_else(|| repository.parent().unwrap_or(repository).join("lib/libonnxruntime.so"))
+    }
+
+    /// The OpenVINO library that [`Engine::start`] would load.
+    pub fn openvino_library(&self, repository: &Path) -> PathBuf {
+        let chosen = self.openvino.clone().filter(|path| !path.as_os_str().is_empty());
+        let beside = || repository.parent().unwrap_or(repository).join("lib/openvino/libopenvino_c.so");
+        chosen.unwrap_or_else(beside)
+    }
+
+    /// What this machine has, as far as it matters to models.
+    pub fn hardware(&self, repository: &Path) -> Hardware {
+        Hardware::look(&self.onnxruntime_library(repository), &self.openvino_library(repository))
+    }
+
+    /// How a model could be executed on this machine, the reference first; with several, the start measures.
+    pub fn ways(&self, repository: &Path, spec: &ModelSpec) -> Result<Vec<Execution>, ModelError> {
+        let wish = (self.device.unwrap_or(spec.device), self.precision.unwrap_or(spec.precision));
+        candidates(spec.backend, spec, wish, &self.hardware(repository))
     }
 
     fn threads_for(&self, instances: usize) -> usize {
@@ -70,6 +103,10 @@ pub struct ModelState {
     pub version: Arc<str>,
     /// Backend that runs it.
     pub backend: &'static str,
+    /// Where it computes: `cpu`, `cuda:0`, …
+    pub device: String,
+    /// What it computes with: `fp32`, `bf16`, …
+    pub precision: &'static str,
     /// Warmed up and all instances alive.
     pub ready: bool,
     /// Inputs waiting now.
@@ -95,18 +132,24 @@ impl Engine {
     /// Must be called inside a tokio runtime; a metrics recorder, if any, is installed before.
     pub async fn start(config: &EngineConfig, repository: &Repository) -> Result<Self, ModelError> {
         let library = config.onnxruntime_library(repository.root());
+        let hardware = Arc::new(config.hardware(repository.root()));
         let mut loading = tokio::task::JoinSet::new();
         for (position, entry) in config.load.iter().enumerate() {
             let choice = Choice::parse(entry)?;
             let (repository, library, config) = (repository.clone(), library.clone(), config.clone());
+            let hardware = Arc::clone(&hardware);
             loading.spawn(async move {
                 let found = tokio::task::spawn_blocking(move || choice.find(&repository, config.screening)).await;
                 let (kind, folder, cascade) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
                 let most = if folder.spec.threads == 0 { usize::MAX } else { folder.spec.threads };
                 let threads = config.threads_for(folder.spec.instances).min(most);
-                let settings = BackendSettings { onnxruntime: library, threads };
-                let served = Served::start(kind, folder, settings, cascade).await?;
-                tracing::info!(model.name = %served.spec.name, model.version = %served.spec.version, "model loaded");
+                let device = config.device.unwrap_or(folder.spec.device);
+                let precision = config.precision.unwrap_or(folder.spec.precision);
+                let settings = BackendSettings::new(library, hardware.openvino.clone(), threads);
+                let setup = Setup { kind, folder, settings, wish: (device, precision), cascade };
+                let served = Served::start(setup, &hardware).await?;
+                let (name, version, execution) = (&served.spec.name, &served.spec.version, served.execution());
+                tracing::info!(model.name = %name, model.version = %version, %execution, "model loaded");
                 Ok::<_, ModelError>((position, served))
             });
         }
@@ -212,10 +255,12 @@ impl Choice {
         };
         let backend = match backend {
             "ort" => BackendKind::Ort,
+            "openvino" => BackendKind::OpenVino,
             "candle" => BackendKind::Candle,
             "linear" => BackendKind::Linear,
             _ => {
-                let message = format!("`{entry}`: there is no backend `{backend}`; write ort, candle or linear");
+                let message =
+                    format!("`{entry}`: there is no backend `{backend}`; write ort, openvino, candle or linear");
                 return Err(ModelError::InvalidInput(message));
             }
         };

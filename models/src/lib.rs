@@ -11,7 +11,8 @@
 //! | when a batch is cut, as a pure rule | [`batcher`] |
 //! | the thread that runs a backend; one loaded model; the handle that callers hold | [`instance`], `served`, [`engine`] |
 //! | a cheap linear model in front of an encoder | [`cascade`] |
-//! | engines: ONNX Runtime, candle, linear models, and a fake one for tests | [`backend`] |
+//! | on which device, with which engine and numbers a model computes | [`device`], [`execution`] |
+//! | engines: ONNX Runtime, OpenVINO, candle, linear models, and a fake one for tests | [`backend`] |
 //!
 //! Deliberately absent: anything that knows why a score is wanted. No policy, no action, no SQL, no HTTP, no queue.
 
@@ -20,8 +21,10 @@ pub mod batch;
 pub mod batcher;
 pub mod cascade;
 pub mod convert;
+pub mod device;
 pub mod engine;
 pub mod error;
+pub mod execution;
 pub mod fetch;
 pub mod instance;
 pub mod linear;
@@ -31,13 +34,16 @@ pub mod pixels;
 pub mod postprocess;
 mod prepare;
 pub mod repository;
+mod sample;
 mod served;
 pub mod spec;
 pub mod text;
 
 pub use batch::{Input, Lane, Output, Score, Scores, SpanScore};
+pub use device::Device;
 pub use engine::{Engine, EngineConfig, ModelState};
 pub use error::{Kind, ModelError};
+pub use execution::Precision;
 pub use pixels::Pixels;
 pub use repository::Repository;
 pub use spec::{ModelSpec, Task};

@@ -1,7 +1,10 @@
 //! Preprocessing: an input as the caller gives it to an input as the backend takes it. Done before queueing, so that
 //! the batcher knows lengths and the instance's thread does nothing but infer.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tokio::sync::oneshot;
 
@@ -9,6 +12,7 @@ use crate::{
     Input, ModelError, Task,
     batch::Prepared,
     repository::ModelFolder,
+    sample,
     spec::BackendKind,
     text::{self, TextEncoder},
 };
@@ -41,7 +45,7 @@ impl Preparer {
             }
             (Task::ClassifyImage, _) => Self::Pixels { side: spec.image_size },
             (_, BackendKind::Linear | BackendKind::Fake) => Self::Text,
-            (_, BackendKind::Ort | BackendKind::Candle) => {
+            (_, BackendKind::Ort | BackendKind::OpenVino | BackendKind::Candle) => {
                 let encoder = TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?;
                 Self::Tokens(Box::new(encoder.with_emoji_names(spec.emoji_names)))
             }
@@ -49,7 +53,7 @@ impl Preparer {
     }
 
     /// Prepares one input; long work goes to the rayon pool and is dropped there if the caller leaves meanwhile.
-    pub(crate) async fn prepare(self: &std::sync::Arc<Self>, input: Input) -> Result<Prepared, ModelError> {
+    pub(crate) async fn prepare(self: &Arc<Self>, input: Input) -> Result<Prepared, ModelError> {
         match &input {
             Input::Text(text) => {
                 text::check(text)?;
@@ -62,7 +66,7 @@ impl Preparer {
             Input::Image(_) => return self.guarded(&input),
         }
         let (reply, answer) = oneshot::channel();
-        let preparer = std::sync::Arc::clone(self);
+        let preparer = Arc::clone(self);
         rayon::spawn(move || {
             if !reply.is_closed() {
                 let prepared = preparer.guarded(&input);
@@ -102,9 +106,26 @@ impl Preparer {
             (Self::Text, Input::Text(text)) => Ok(Prepared::Text(text.clone())),
             (Self::Tokens(encoder), Input::Tokens(ids)) => encoder.complete(ids).map(Prepared::Tokens),
             (_, Input::Tokens(_)) => Err(no_tokenizer()),
-            (Self::Pixels { side }, Input::Image(image)) => Ok(Prepared::Pixels(image.to_tensor(*side))),
+            (Self::Pixels { side }, Input::Image(image)) => Ok(Prepared::Pixels(Arc::new(image.to_tensor(*side)))),
             (_, Input::Image(_)) => Err(ModelError::InvalidInput("this model takes text, not an image".into())),
             (_, Input::Text(_)) => Err(ModelError::InvalidInput("this model takes an image, not text".into())),
+        }
+    }
+
+    /// Inputs to compare and time ways of execution with, in batches as they would be served.
+    pub(crate) fn samples(&self) -> Result<Vec<Vec<Prepared>>, ModelError> {
+        match self {
+            Self::Tokens(encoder) => {
+                let mut texts = sample::TEXTS.iter().map(|text| encoder.encode(text)).collect::<Result<Vec<_>, _>>()?;
+                texts.sort_by_key(Vec::len);
+                let batches = texts.chunks(8).map(|batch| batch.iter().cloned().map(Prepared::Tokens).collect());
+                Ok(batches.collect())
+            }
+            Self::Text => Ok(vec![vec![Prepared::Text(sample::TEXTS[0].into())]]),
+            Self::Pixels { side } => {
+                let pictures = sample::pictures();
+                Ok(pictures.iter().map(|picture| vec![Prepared::Pixels(Arc::new(picture.to_tensor(*side)))]).collect())
+            }
         }
     }
 
@@ -122,7 +143,7 @@ impl Preparer {
             Self::Text => vec![vec![Prepared::Text("warm up".into()); most]],
             Self::Pixels { side } => {
                 let values = (*side * *side * 3) as usize;
-                vec![vec![Prepared::Pixels(vec![0.5; values]); most]]
+                vec![vec![Prepared::Pixels(Arc::new(vec![0.5; values])); most]]
             }
         }
     }

@@ -22,6 +22,8 @@ use crate::{
     batch::EntryId,
     batcher::BatchState,
     cascade::Cascade,
+    device::{Device, Hardware},
+    execution::{self, Execution, Precision},
     instance::{Entry, Instance, InstanceSetup, Place},
     metering::Meters,
     postprocess::Postprocess,
@@ -33,10 +35,20 @@ use crate::{
 /// The batcher and the instances' threads, to be joined at the end.
 type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
 
+/// What [`Served::start`] needs to know of a model.
+pub(crate) struct Setup {
+    pub(crate) kind: BackendKind,
+    pub(crate) folder: ModelFolder,
+    pub(crate) settings: BackendSettings,
+    /// Which device, which precision.
+    pub(crate) wish: (Device, Precision),
+    pub(crate) cascade: Option<Cascade>,
+}
+
 pub(crate) struct Served {
     pub(crate) spec: Arc<ModelSpec>,
     pub(crate) preparer: Arc<Preparer>,
-    backend: &'static str,
+    execution: Execution,
     queue: mpsc::Sender<Entry>,
     waiting: Arc<AtomicUsize>,
     /// Callers that left since the batcher last looked.
@@ -51,13 +63,9 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Loads and warms up the instances, then starts the batcher.
-    pub(crate) async fn start(
-        kind: BackendKind,
-        folder: ModelFolder,
-        settings: BackendSettings,
-        cascade: Option<Cascade>,
-    ) -> Result<Self, ModelError> {
+    /// Chooses how the model is executed, loads and warms up the instances, then starts the batcher.
+    pub(crate) async fn start(setup: Setup, hardware: &Hardware) -> Result<Self, ModelError> {
+        let Setup { kind, folder, settings, wish, cascade } = setup;
         let spec = Arc::new(folder.spec.clone());
         let folder = Arc::new(folder);
         let preparer = {
@@ -65,7 +73,14 @@ impl Served {
             let load = tokio::task::spawn_blocking(move || Preparer::load(kind, &folder));
             Arc::new(load.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??)
         };
-        let name = backend::name(kind);
+        let execution = {
+            let (folder, settings, preparer) = (Arc::clone(&folder), settings.clone(), Arc::clone(&preparer));
+            let hardware = hardware.clone();
+            let choice = move || execution::choose(kind, &folder, &settings, wish, &hardware, || preparer.samples());
+            let choice = tokio::task::spawn_blocking(choice);
+            choice.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??
+        };
+        let name = backend::name(execution.backend);
         let postprocess = Arc::new(Postprocess::new(&spec, name));
         let meters = Meters::new(&spec.name);
         let count = spec.instances.max(1);
@@ -77,7 +92,7 @@ impl Served {
             let (instance, ready) = Instance::spawn(InstanceSetup {
                 name: format!("{}-{slot}", spec.name),
                 slot,
-                load: Box::new(move || backend::open(kind, &folder, &settings)),
+                load: Box::new(move || backend::open(execution, &folder, &settings)),
                 warm_up: preparer.largest(&spec),
                 postprocess: Arc::clone(&postprocess),
                 meters: meters.clone(),
@@ -110,7 +125,7 @@ impl Served {
         let task = tokio::spawn(batcher.run());
         Ok(Self {
             preparer,
-            backend: name,
+            execution,
             queue,
             waiting: Arc::new(AtomicUsize::new(0)),
             left,
@@ -123,6 +138,11 @@ impl Served {
             cascade: cascade.map(Arc::new),
             spec,
         })
+    }
+
+    /// How the model is executed.
+    pub(crate) fn execution(&self) -> Execution {
+        self.execution
     }
 
     /// See [`crate::Engine::infer`].
@@ -191,7 +211,9 @@ impl Served {
         ModelState {
             name: Arc::clone(&self.spec.name),
             version: Arc::clone(&self.spec.version),
-            backend: self.backend,
+            backend: backend::name(self.execution.backend),
+            device: self.execution.device.to_string(),
+            precision: self.execution.precision.as_str(),
             ready: alive == self.instances && !self.stopping.load(Ordering::Acquire),
             waiting: self.waiting.load(Ordering::Relaxed),
         }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::ModelError;
+use crate::{ModelError, device::Device, execution::Precision};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +28,9 @@ pub enum Task {
 pub enum BackendKind {
     /// ONNX Runtime.
     Ort,
+    /// OpenVINO, on the same graphs.
+    #[serde(rename = "openvino")]
+    OpenVino,
     /// candle (safetensors, BERT encoders).
     Candle,
     /// N-gram features and one weight vector per label.
@@ -71,7 +74,8 @@ pub struct ModelSpec {
     /// Image models: side of the square input, in pixels.
     #[serde(default)]
     pub image_size: u32,
-    /// File names inside the folder, by role: `onnx`, `safetensors`, `tokenizer`, `config`, `weights`.
+    /// File names inside the folder, by role: `onnx` (`onnx-fp16`, `onnx-int8` for other precisions), `safetensors`,
+    /// `tokenizer`, `config`, `weights`.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, PathBuf>,
     /// When a batch is cut.
@@ -83,6 +87,12 @@ pub struct ModelSpec {
     /// Most compute threads of an instance; 0 means: what the configuration gives it.
     #[serde(default)]
     pub threads: usize,
+    /// Where it computes: `auto`, `cpu`, `cuda:0`, `tensorrt:0`.
+    #[serde(default)]
+    pub device: Device,
+    /// What it computes with: `auto`, `fp32`, `bf16`, `fp16`, `int8`.
+    #[serde(default)]
+    pub precision: Precision,
     /// Where the files come from; empty when they are tracked in git.
     #[serde(default)]
     pub source: Option<Source>,
@@ -132,11 +142,15 @@ pub struct Batching {
     pub max_waiting: usize,
     /// Microseconds that an idle instance waits for more inputs; 0 unless a measurement says otherwise.
     pub max_delay_us: u64,
+    /// Text: tokens of padding that a batch may always have. As many as one execution costs before it has computed a token:
+    /// about a dozen on a processor (it reads the weights once, 1.3 to 3 ms, and computes 3 to 10 thousand tokens per second),
+    /// hundreds on a GPU.
+    pub padding_tokens: usize,
 }
 
 impl Default for Batching {
     fn default() -> Self {
-        Self { max_inputs: 32, max_tokens: 4096, max_waiting: 4096, max_delay_us: 0 }
+        Self { max_inputs: 32, max_tokens: 4096, max_waiting: 4096, max_delay_us: 0, padding_tokens: 12 }
     }
 }
 

@@ -94,6 +94,7 @@ fn examine(global: &Global) -> Vec<Finding> {
     let something_to_fetch = models.iter().any(|finding| finding.state == State::Bad);
     findings.extend(models);
     findings.push(onnxruntime(&config));
+    findings.extend(execution(&config));
     findings.extend(fetch_tools(something_to_fetch));
     findings.extend(storage(&config));
     findings.extend(servers::servers(&config));
@@ -149,6 +150,24 @@ fn onnxruntime(config: &Config) -> Finding {
             "chaperone models fetch, or name a library in `models.onnxruntime`",
         ),
     }
+}
+
+/// How each model will be executed: engine, device, precision. With several ways the start measures and takes the fastest accurate one.
+fn execution(config: &Config) -> Vec<Finding> {
+    let Ok(repository) = models::Repository::open(&config.models.repository) else { return Vec::new() };
+    let examine = |name: &String| {
+        let spec = repository.spec(name).ok()?;
+        let what = format!("runs {name}");
+        Some(match config.models.ways(repository.root(), &spec) {
+            Ok(ways) => {
+                let ways: Vec<String> = ways.iter().map(ToString::to_string).collect();
+                let decided = if ways.len() > 1 { " (measured at start; accuracy first)" } else { "" };
+                Finding::good(what, format!("{}{decided}", ways.join(", or ")))
+            }
+            Err(error) => Finding::bad(what, error.to_string(), "correct `models.device` or `models.precision`"),
+        })
+    };
+    config.models.load.iter().filter(|name| !name.contains(['@', ':'])).filter_map(examine).collect()
 }
 
 fn model_files(config: &Config) -> Vec<Finding> {
@@ -267,7 +286,7 @@ fn processor(cpuinfo: &str) -> Finding {
     let flags: Vec<&str> =
         cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default().split_whitespace().collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let known = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_vnni", "VNNI"), ("amx_tile", "AMX")];
+    let known = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_vnni", "VNNI"), ("amx_bf16", "AMX")];
     let found: Vec<&str> = known.into_iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, name)| name).collect();
     match (flags.is_empty(), found.contains(&"AVX2")) {
         (true, _) => Finding::good("processor", format!("{cores} cores, {}", std::env::consts::ARCH)),
@@ -303,7 +322,7 @@ mod tests {
 
     #[test]
     fn processor_flags_are_read() {
-        let with = processor("model name : x\nflags\t\t: fpu avx2 avx512f amx_tile\nflags : none\n");
+        let with = processor("model name : x\nflags\t\t: fpu avx2 avx512f amx_bf16\nflags : none\n");
         assert_eq!(with.state, State::Good);
         assert!(with.detail.ends_with("with AVX2, AVX-512, AMX"), "{}", with.detail);
         assert_eq!(processor("flags : fpu sse2\n").state, State::Note);

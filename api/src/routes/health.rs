@@ -88,6 +88,10 @@ pub struct ModelView {
     version: String,
     /// What runs it.
     backend: &'static str,
+    /// Where it computes: `cpu`, `cuda:0`, …
+    device: String,
+    /// What it computes with: `fp32`, `bf16`, …
+    precision: &'static str,
     /// Warmed up, all its instances alive.
     ready: bool,
     /// Inputs that wait.
@@ -135,6 +139,8 @@ async fn look(app: &App) -> Readiness {
         name: model.name.to_string(),
         version: model.version.to_string(),
         backend: model.backend,
+        device: model.device,
+        precision: model.precision,
         ready: model.ready,
         waiting: model.waiting,
     });

@@ -6,13 +6,16 @@
 mod candle;
 mod fake;
 mod linear;
+mod openvino;
 mod ort;
 
 use std::path::{Path, PathBuf};
 
 use crate::{
-    ModelError,
+    ModelError, ModelSpec, Task,
     batch::{Answer, Batch},
+    device::Device,
+    execution::{Execution, Precision},
     repository::ModelFolder,
     spec::BackendKind,
 };
@@ -30,19 +33,34 @@ pub trait Backend: Send {
 pub struct BackendSettings {
     /// The ONNX Runtime library.
     pub onnxruntime: PathBuf,
+    /// OpenVINO's C library, when there is one.
+    pub openvino: Option<PathBuf>,
     /// Compute threads, at least 1.
     pub threads: usize,
+    /// Set by [`open`].
+    device: Device,
+    /// Set by [`open`].
+    precision: Precision,
 }
 
-/// Loads the model of `folder` into a backend of this kind.
+impl BackendSettings {
+    /// These libraries, so many threads.
+    pub fn new(onnxruntime: PathBuf, openvino: Option<PathBuf>, threads: usize) -> Self {
+        Self { onnxruntime, openvino, threads, device: Device::Cpu, precision: Precision::Fp32 }
+    }
+}
+
+/// Loads the model of `folder` into the engine, on the device and in the precision of `execution`.
 pub fn open(
-    kind: BackendKind,
+    execution: Execution,
     folder: &ModelFolder,
     settings: &BackendSettings,
 ) -> Result<Box<dyn Backend>, ModelError> {
-    Ok(match kind {
-        BackendKind::Ort => Box::new(ort::OrtBackend::load(folder, settings)?),
-        BackendKind::Candle => Box::new(candle::CandleBackend::load(folder)?),
+    let settings = BackendSettings { device: execution.device, precision: execution.precision, ..settings.clone() };
+    Ok(match execution.backend {
+        BackendKind::Ort => Box::new(ort::OrtBackend::load(folder, &settings)?),
+        BackendKind::OpenVino => Box::new(openvino::OpenVinoBackend::load(folder, &settings)?),
+        BackendKind::Candle => Box::new(candle::CandleBackend::load(folder, settings.device)?),
         BackendKind::Linear => Box::new(linear::LinearBackend::load(folder)?),
         BackendKind::Fake => Box::new(fake::FakeBackend::new(&folder.spec)),
     })
@@ -57,10 +75,16 @@ pub fn probe_onnxruntime(library: &Path) -> Result<(), ModelError> {
 pub fn name(kind: BackendKind) -> &'static str {
     match kind {
         BackendKind::Ort => ort::NAME,
+        BackendKind::OpenVino => openvino::NAME,
         BackendKind::Candle => candle::NAME,
         BackendKind::Linear => linear::NAME,
         BackendKind::Fake => fake::NAME,
     }
+}
+
+/// Name of a graph's output, see [`ort`](self::ort).
+fn output_name(spec: &ModelSpec) -> &'static str {
+    if spec.task == Task::EmbedText { "embedding" } else { "probabilities" }
 }
 
 /// Cuts a `[rows, width]` matrix into answers.

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RULE: Batching = Batching { max_inputs: 8, max_tokens: 256, max_waiting: 64, max_delay_us: 0 };
+const RULE: Batching =
+    Batching { max_inputs: 8, max_tokens: 256, max_waiting: 64, max_delay_us: 0, padding_tokens: 12 };
 
 fn state(entries: &[(Lane, usize)]) -> BatchState {
     state_under(RULE, entries)
@@ -52,7 +53,7 @@ fn cuts_follow_the_table() {
         ),
         (
             "nearest in length first",
-            vec![(Bulk, 20), (Bulk, 30), (Bulk, 21), (Bulk, 18)],
+            vec![(Bulk, 20), (Bulk, 24), (Bulk, 21), (Bulk, 18)],
             vec![0, 2, 3, 1],
             StopReason::Empty,
         ),
@@ -80,6 +81,45 @@ fn cuts_follow_the_table() {
         let cut = state(&entries).cut().unwrap();
         assert_eq!((ids(&cut), cut.stop), (expected, stop), "{name}");
     }
+}
+
+/// Messages of all lengths, 64 callers, each with one text at a time: what is computed beside the texts themselves.
+#[test]
+fn i6_little_is_padded_however_lengths_mix() {
+    let rule = Batching { max_inputs: 32, max_tokens: 1024, ..RULE };
+    let mut state = BatchState::new(rule);
+    // Most are short, a few very long, in no order: 37 and 101 share no factor.
+    let length = |number: usize| 4 + (number * 37 % 101).pow(2) / 50;
+    let mut lengths: Vec<usize> = (0..64).map(length).collect();
+    for length in &lengths {
+        state.push(Lane::Interactive, *length, Instant::now());
+    }
+    let (mut real, mut padded, mut cuts) = (0, 0, 0);
+    while lengths.len() < 4000 {
+        let cut = state.cut().unwrap();
+        let of = |id: &EntryId| lengths[id.0 as usize];
+        real += cut.ids.iter().map(of).sum::<usize>();
+        padded += cut.ids.len() * cut.ids.iter().map(of).max().unwrap();
+        cuts += 1;
+        for _ in 0..cut.ids.len() {
+            let next = length(lengths.len());
+            state.push(Lane::Interactive, next, Instant::now());
+            lengths.push(next);
+        }
+    }
+    let share = padded as f64 / real as f64;
+    assert!(share < 1.09, "{share:.3} tokens are computed for each real one");
+    assert!(lengths.len() / cuts >= 4, "batches of {} on average", lengths.len() / cuts);
+}
+
+/// A GPU is handed fuller batches: there padding is cheaper than another execution.
+#[test]
+fn i6_a_model_may_ask_for_fuller_batches() {
+    let entries: Vec<(Lane, usize)> = (1..=8).map(|number| (Lane::Bulk, number * 8)).collect();
+    let rule = |padding_tokens| Batching { max_tokens: 1024, padding_tokens, ..RULE };
+    let taken = |padding_tokens| state_under(rule(padding_tokens), &entries).cut().unwrap().ids.len();
+    assert!(taken(12) < 4);
+    assert_eq!(taken(512), 8);
 }
 
 #[test]

@@ -45,25 +45,51 @@ pub fn converter(name: &str) -> Option<&'static dyn Converter> {
         "minilm-classifier" => Some(&classifier::MiniLmClassifier),
         "nsfwjs" => Some(&nsfwjs::MOBILENET_V2),
         "nsfwjs-inception" => Some(&nsfwjs::INCEPTION_V3),
-        "onnxruntime" => Some(&Library),
+        "onnxruntime" => Some(&ONNXRUNTIME),
+        "openvino" => Some(&OPENVINO),
         _ => None,
     }
 }
 
-/// ONNX Runtime's shared library and its licence, as they are.
-struct Library;
+/// Shared libraries and their licence, as they are.
+struct Library(&'static [Wanted]);
+
+const ONNXRUNTIME: Library = Library(&[
+    Wanted { entry: "onnxruntime/capi/libonnxruntime.so.1.31.1", name: "libonnxruntime.so", limit: 64 << 20 },
+    Wanted { entry: "onnxruntime/LICENSE", name: "LICENSE", limit: 1 << 20 },
+    Wanted { entry: "onnxruntime/ThirdPartyNotices.txt", name: "ThirdPartyNotices.txt", limit: 4 << 20 },
+]);
+
+/// The core, its C interface, the plugin for processors and the reader of ONNX files; not the other devices and formats.
+const OPENVINO: Library = Library(&[
+    Wanted { entry: "openvino/libs/libopenvino_c.so.2641", name: "libopenvino_c.so", limit: 4 << 20 },
+    Wanted { entry: "openvino/libs/libopenvino.so.2641", name: "libopenvino.so.2641", limit: 64 << 20 },
+    Wanted {
+        entry: "openvino/libs/libopenvino_intel_cpu_plugin.so",
+        name: "libopenvino_intel_cpu_plugin.so",
+        limit: 128 << 20,
+    },
+    Wanted {
+        entry: "openvino/libs/libopenvino_onnx_frontend.so.2641",
+        name: "libopenvino_onnx_frontend.so.2641",
+        limit: 32 << 20,
+    },
+    Wanted { entry: "openvino/libs/libtbb.so.12", name: "libtbb.so.12", limit: 4 << 20 },
+    Wanted { entry: "openvino-2026.4.1.dist-info/licenses/LICENSE", name: "LICENSE", limit: 4 << 20 },
+    Wanted {
+        entry: "openvino-2026.4.1.dist-info/licenses/licensing/runtime-third-party-programs.txt",
+        name: "runtime-third-party-programs.txt",
+        limit: 4 << 20,
+    },
+]);
 
 impl Converter for Library {
     fn wanted(&self) -> &'static [Wanted] {
-        &[
-            Wanted { entry: "onnxruntime/capi/libonnxruntime.so.1.31.1", name: "libonnxruntime.so", limit: 64 << 20 },
-            Wanted { entry: "onnxruntime/LICENSE", name: "LICENSE", limit: 1 << 20 },
-            Wanted { entry: "onnxruntime/ThirdPartyNotices.txt", name: "ThirdPartyNotices.txt", limit: 4 << 20 },
-        ]
+        self.0
     }
 
     fn convert(&self, from: &Path, _model: &Path, into: &Path) -> Result<(), ModelError> {
-        self.wanted().iter().try_for_each(|wanted| take(from, into, wanted.name))
+        self.0.iter().try_for_each(|wanted| take(from, into, wanted.name))
     }
 }
 

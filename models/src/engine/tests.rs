@@ -27,17 +27,21 @@ pub(crate) fn spec(name: &str, task: Task) -> ModelSpec {
         cascade: None,
         image_size: if task == Task::ClassifyImage { 4 } else { 0 },
         files: Default::default(),
-        batching: Batching { max_inputs: 8, max_tokens: 1024, max_waiting: 64, max_delay_us: 0 },
+        batching: Batching { max_inputs: 8, max_tokens: 1024, max_waiting: 64, max_delay_us: 0, padding_tokens: 12 },
         instances: 1,
         threads: 0,
+        device: Device::Auto,
+        precision: Precision::Auto,
         source: None,
         artifact: vec![],
     }
 }
 
 async fn serve(spec: ModelSpec) -> Result<Served, ModelError> {
-    let settings = BackendSettings { onnxruntime: PathBuf::new(), threads: 1 };
-    Served::start(BackendKind::Fake, ModelFolder { path: PathBuf::new(), spec }, settings, None).await
+    let settings = BackendSettings::new(PathBuf::new(), None, 1);
+    let wish = (spec.device, spec.precision);
+    let folder = ModelFolder { path: PathBuf::new(), spec };
+    Served::start(Setup { kind: BackendKind::Fake, folder, settings, wish, cascade: None }, &Hardware::default()).await
 }
 
 async fn engine(spec: ModelSpec) -> Engine {
@@ -263,6 +267,7 @@ fn load_entries_choose_the_backend() {
     let choice = |name: &str, backend| Choice { name: name.into(), backend };
     assert_eq!(Choice::parse("a").unwrap(), choice("a", None));
     assert_eq!(Choice::parse("a@candle").unwrap(), choice("a", Some(BackendKind::Candle)));
+    assert_eq!(Choice::parse("a@openvino").unwrap(), choice("a", Some(BackendKind::OpenVino)));
     assert_eq!(Choice::parse("a@ort").unwrap(), choice("a", Some(BackendKind::Ort)));
     assert_eq!(Choice::parse("fake:a").unwrap(), choice("a", Some(BackendKind::Fake)));
     assert!(matches!(Choice::parse("a@torch"), Err(ModelError::InvalidInput(_))));
@@ -272,6 +277,10 @@ fn load_entries_choose_the_backend() {
 fn the_library_is_looked_for_beside_the_repository() {
     let mut config = EngineConfig { onnxruntime: Some("/opt/ort.so".into()), threads: 3, ..EngineConfig::default() };
     assert_eq!(config.onnxruntime_library(Path::new("models/repository")), Path::new("/opt/ort.so"));
+    assert_eq!(
+        config.openvino_library(Path::new("models/repository")),
+        Path::new("models/lib/openvino/libopenvino_c.so")
+    );
     assert_eq!(config.threads_for(2), 3);
     config.threads = 0;
     assert_eq!(config.threads_for(1_000_000), 1);

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     ModelError, Repository, convert,
+    device::processor_flags,
     repository::{check, check_file},
     spec::{Artifact, BackendKind, Registry, Source, parse_toml},
 };
@@ -31,6 +32,9 @@ use staging::Staging;
 
 /// Name under which the ONNX Runtime library is fetched.
 pub const ONNXRUNTIME: &str = "onnxruntime";
+
+/// Name under which the OpenVINO libraries are fetched: with everything on processors that they make faster, else by name.
+pub const OPENVINO: &str = "openvino";
 
 /// Who watches a fetch. Every call names the thing that is fetched.
 pub trait Progress: Sync {
@@ -115,6 +119,8 @@ struct Pins {
 struct Pin {
     /// Folder beside `lib.toml`; none for what is only a tool during a fetch.
     target: Option<PathBuf>,
+    /// Processor flag that makes it worth having; without one it is fetched when a model needs it.
+    processor: Option<String>,
     source: Source,
     #[serde(default)]
     artifact: Vec<Artifact>,
@@ -152,20 +158,23 @@ struct Job {
 }
 
 fn jobs(repository: &Repository, names: &[String], pins: &Pins) -> Result<Vec<Job>, ModelError> {
-    let models = names.iter().filter(|name| *name != ONNXRUNTIME);
+    let is_library = |name: &String| [ONNXRUNTIME, OPENVINO].contains(&name.as_str());
     let specs = if names.is_empty() {
         repository.specs()?
     } else {
-        models.map(|name| repository.spec(name)).collect::<Result<_, _>>()?
+        names.iter().filter(|name| !is_library(name)).map(|name| repository.spec(name)).collect::<Result<_, _>>()?
     };
-    let wants_library =
-        names.iter().any(|name| name == ONNXRUNTIME) || specs.iter().any(|spec| spec.backend == BackendKind::Ort);
+    let asked = |library: &str| names.iter().any(|name| name == library);
+    let graphs = specs.iter().any(|spec| spec.backend == BackendKind::Ort);
     let mut jobs = Vec::new();
     // A folder without `lib.toml` is a repository of its own, whose user brings the library.
-    if wants_library && !pins.pins.is_empty() {
-        let Pin { target, source, artifact } = pins.get(ONNXRUNTIME)?.clone();
-        let target = beside(repository).join(target.unwrap_or_else(|| "lib".into()));
-        jobs.push(Job { name: ONNXRUNTIME.into(), target, source: Some(source), artifacts: artifact });
+    if (asked(ONNXRUNTIME) || graphs) && !pins.pins.is_empty() {
+        jobs.push(pins.get(ONNXRUNTIME)?.job(ONNXRUNTIME, repository));
+    }
+    let flags = processor_flags();
+    let helps = |pin: &Pin| graphs && pin.processor.as_ref().is_some_and(|flag| flags.contains(flag));
+    if asked(OPENVINO) || pins.pins.get(OPENVINO).is_some_and(helps) {
+        jobs.push(pins.get(OPENVINO)?.job(OPENVINO, repository));
     }
     jobs.extend(specs.into_iter().map(|spec| Job {
         target: repository.root().join(&*spec.name),
@@ -174,6 +183,13 @@ fn jobs(repository: &Repository, names: &[String], pins: &Pins) -> Result<Vec<Jo
         artifacts: spec.artifact,
     }));
     Ok(jobs)
+}
+
+impl Pin {
+    fn job(&self, name: &str, repository: &Repository) -> Job {
+        let target = beside(repository).join(self.target.clone().unwrap_or_else(|| "lib".into()));
+        Job { name: name.into(), target, source: Some(self.source.clone()), artifacts: self.artifact.clone() }
+    }
 }
 
 /// A package that is here, for as long as the next job may want it too: two models of one package are one download.

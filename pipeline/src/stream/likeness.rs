@@ -16,6 +16,8 @@ const DEAD_ZONE: u8 = 1;
 const LIGHT: usize = 32;
 /// Cells per side in which colour is compared.
 const COLOUR: usize = 8;
+/// Cells of the hash: columns and rows. Each row is a whole number of rows of the fine grid.
+const HASH: (usize, usize) = (9, 8);
 
 /// What is remembered of a frame to compare it with the next: about a kilobyte.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +29,12 @@ pub struct Likeness {
 }
 
 impl Likeness {
-    /// Looks at a decoded frame: two passes over its pixels.
+    /// Looks at a decoded frame: one pass over its pixels.
     pub fn of(pixels: &Pixels) -> Self {
-        let nine = cells(pixels, 9, 8);
-        let bits = nine.chunks_exact(9).flat_map(|row| row.windows(2));
+        // Compiled for the vector units that the processor turns out to have.
+        let Grids { hash, fine } = pulp::Arch::new().dispatch(|| Grids::of(pixels));
+        let bits = hash.chunks_exact(HASH.0).flat_map(|row| row.windows(2));
         let brighter = |pair: &[Cell]| pair[0].light() > pair[1].light().saturating_add(DEAD_ZONE);
-        let fine = cells(pixels, LIGHT, LIGHT);
         // Each cell of the coarse grid is a square of the fine one.
         let mut coarse = vec![Cell::default(); COLOUR * COLOUR];
         for (index, cell) in fine.iter().enumerate() {
@@ -89,31 +91,55 @@ impl Cell {
     }
 }
 
-/// The picture's cells, row by row. Cells of a picture smaller than the grid share pixels.
-fn cells(pixels: &Pixels, columns: usize, rows: usize) -> Vec<Cell> {
-    let (width, height) = (pixels.width() as usize, pixels.height() as usize);
-    let range = |cell: usize, cells: usize, length: usize| {
-        let start = cell * length / cells;
-        start..((cell + 1) * length / cells).max(start + 1)
-    };
-    let (rgb, _) = pixels.rgb().as_chunks::<3>();
-    let mut cells = vec![Cell::default(); columns * rows];
-    for (row, line_of_cells) in cells.chunks_exact_mut(columns).enumerate() {
-        let lines = range(row, rows, height);
-        for line in rgb.chunks_exact(width).skip(lines.start).take(lines.len()) {
-            for (column, cell) in line_of_cells.iter_mut().enumerate() {
-                let part = &line[range(column, columns, width)];
-                let mut sums = [0_u32; 3];
-                for [r, g, b] in part {
-                    sums[0] += u32::from(*r);
-                    sums[1] += u32::from(*g);
-                    sums[2] += u32::from(*b);
-                }
-                cell.add(sums.map(u64::from), part.len() as u64);
+/// The cells of both grids, row by row. Cells of a picture smaller than the grid share pixels.
+struct Grids {
+    hash: Vec<Cell>,
+    fine: Vec<Cell>,
+}
+
+impl Grids {
+    /// Lines are added up column by column first, which is vector work; the sums are then cut into cells.
+    #[inline(always)]
+    fn of(pixels: &Pixels) -> Self {
+        const FINE_ROWS: usize = LIGHT / HASH.1;
+        let (stride, height) = (pixels.width() as usize * 3, pixels.height() as usize);
+        let mut grids = Self { hash: Vec::new(), fine: Vec::new() };
+        let (mut fine, mut coarse, mut coarse_lines) = (vec![0_u32; stride], vec![0_u32; stride], 0);
+        for row in 0..LIGHT {
+            let lines = range(row, LIGHT, height);
+            fine.fill(0);
+            for line in pixels.rgb().chunks_exact(stride).skip(lines.start).take(lines.len()) {
+                // Checked addition would not be vector work. 65,535 lines, the most that a picture has, cannot overflow it.
+                fine.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(u32::from(*value)));
+            }
+            coarse.iter_mut().zip(&fine).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
+            coarse_lines += lines.len();
+            grids.fine.extend(cut(&fine, LIGHT, lines.len()));
+            if (row + 1) % FINE_ROWS == 0 {
+                grids.hash.extend(cut(&coarse, HASH.0, coarse_lines));
+                coarse.fill(0);
+                coarse_lines = 0;
             }
         }
+        grids
     }
-    cells
+}
+
+/// Sums of so many lines, column by column, as a row of cells.
+fn cut(sums: &[u32], columns: usize, lines: usize) -> impl Iterator<Item = Cell> {
+    let (pixels, _) = sums.as_chunks::<3>();
+    (0..columns).map(move |column| {
+        let part = &pixels[range(column, columns, pixels.len())];
+        let mut cell = Cell { sums: [0; 3], count: (part.len() * lines) as u64 };
+        part.iter().for_each(|sums| cell.add(sums.map(u64::from), 0));
+        cell
+    })
+}
+
+/// The pixels of one cell along a side of `length` pixels.
+fn range(cell: usize, cells: usize, length: usize) -> std::ops::Range<usize> {
+    let start = cell * length / cells;
+    start..((cell + 1) * length / cells).max(start + 1)
 }
 
 #[cfg(test)]
@@ -246,6 +272,27 @@ mod tests {
         }
         let wide = likeness(&RgbImage::from_pixel(128, 64, image::Rgb([0, 0, 0])));
         assert!(!black.shows_the_same(&wide, 64), "another size is another picture");
+    }
+
+    /// The definition: one cell at a time, one pixel at a time.
+    #[test]
+    fn f5_both_grids_are_what_they_are_defined_to_be() {
+        let (width, height) = (101, 67);
+        let picture = noisy(&RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, (y * 2) as u8, 90])), 5);
+        let pixels = Pixels::new(width, height, picture.as_raw().clone()).unwrap();
+        let grids = Grids::of(&pixels);
+        for (cells, columns, rows) in [(&grids.fine, LIGHT, LIGHT), (&grids.hash, HASH.0, HASH.1)] {
+            assert_eq!(cells.len(), columns * rows);
+            for (index, cell) in cells.iter().enumerate() {
+                let mut expected = Cell::default();
+                for y in range(index / columns, rows, height as usize) {
+                    for x in range(index % columns, columns, width as usize) {
+                        expected.add(picture.get_pixel(x as u32, y as u32).0.map(u64::from), 1);
+                    }
+                }
+                assert_eq!((cell.sums, cell.count), (expected.sums, expected.count), "cell {index} of {columns}");
+            }
+        }
     }
 
     #[test]
