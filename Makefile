@@ -11,7 +11,7 @@ CHAPERONE := $(TARGET)/release/chaperone
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: fuzz help demo serve test models bench bench-micro lint lint-deploy setup setup-test build
+.PHONY: fuzz help demo serve test models bench bench-peers bench-micro lint lint-deploy setup setup-test build
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -35,11 +35,20 @@ test: setup-test models ## Everything that the tests need, then all tests
 models: build ## Fetch, check and convert the models that are missing
 	@$(CHAPERONE) models fetch
 
-bench: models ## Measure speed and memory against bare backends and peers (needs npm; about 5 minutes)
+bench: models bench-peers ## Measure speed and memory against bare backends and peers (needs npm; about 20 minutes)
 	$(call say,building the load generator)
 	@$(CARGO) build --release --locked --workspace --bin chaperone-bench
-	@cd benches/peers/nsfwjs && { [ -d node_modules ] || npm ci --no-fund --no-audit; }
 	@$(TARGET)/release/chaperone-bench
+
+# Pinned versions, in folders of their own that git ignores. sentence-transformers brings torch: PEERS=all asks for it.
+PEERS ?= small
+bench-peers:
+	$(call say,installing the peers)
+	@cd benches/peers/nsfwjs && { [ -d node_modules ] || npm ci --no-fund --no-audit; }
+	@cd benches/peers/text && { [ -x venv/bin/python ] || python3 -m venv venv; } \
+		&& venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@[ "$(PEERS)" != all ] || benches/peers/text/venv/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r benches/peers/text/requirements-optional.txt || echo 'sentence-transformers could not be installed: it is left out'
 
 bench-micro: ## Time the hot paths one by one
 	@$(CARGO) bench --locked --workspace --bench hot_paths

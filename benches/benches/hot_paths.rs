@@ -80,6 +80,9 @@ fn pictures(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("decode JPEG", |bencher| bencher.iter(|| decode(black_box(&frames[0]), &limits)));
     group.bench_function("likeness", |bencher| bencher.iter(|| Likeness::of(black_box(&pixels))));
+    group.bench_function("decode and resize to a 224 tensor", |bencher| {
+        bencher.iter(|| decode(black_box(&frames[0]), &limits).map(|pixels| pixels.to_tensor(224)));
+    });
     group.bench_function("resize to a 224 tensor", |bencher| {
         bencher.iter(|| Pixels::to_tensor(black_box(&pixels), 224));
     });

@@ -12,13 +12,15 @@
 //! | what is sent: texts of a given length, JPEG frames | [`workload`] |
 //! | closed-loop HTTP load | [`load`] |
 //! | open-loop HTTP load with Poisson arrivals | [`open_loop`] |
-//! | medians, percentiles, the result table | [`report`] |
+//! | other engines in processes of their own | [`peer`] |
+//! | medians, percentiles, the result table, its JSON and its picture | [`report`] |
 
 pub mod cluster;
 pub mod ledger;
 pub mod load;
 pub mod mixture;
 pub mod open_loop;
+pub mod peer;
 pub mod report;
 pub mod scenario;
 pub mod service;

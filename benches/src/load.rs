@@ -61,13 +61,7 @@ pub async fn run(
                 }
                 let request = &requests[index % requests.len()];
                 let sent = Instant::now();
-                let response = client
-                    .post(format!("{base}{}", request.path))
-                    .header("content-type", request.content_type)
-                    .body(request.body.clone())
-                    .send()
-                    .await
-                    .context("the service did not answer")?;
+                let response = post(&client, &base, request).await?;
                 let status = response.status();
                 let body = response.bytes().await?;
                 if status.is_success() {
@@ -89,4 +83,69 @@ pub async fn run(
     }
     seen.elapsed = start.elapsed();
     Ok(seen)
+}
+
+/// Sends `requests` in turn for `length` and counts answers, whatever their status.
+pub async fn run_any(
+    base: &str,
+    requests: &Arc<Vec<Request>>,
+    connections: usize,
+    length: Duration,
+) -> anyhow::Result<usize> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let start = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let client = reqwest::Client::builder().pool_max_idle_per_host(1).tcp_nodelay(true).build()?;
+        let (base, requests, next) = (base.to_owned(), Arc::clone(requests), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut answered = 0;
+            while start.elapsed() < length {
+                let request = &requests[next.fetch_add(1, Ordering::Relaxed) % requests.len()];
+                post(&client, &base, request).await?.bytes().await?;
+                answered += 1;
+            }
+            anyhow::Ok(answered)
+        });
+    }
+    let mut answered = 0;
+    while let Some(result) = tasks.join_next().await {
+        answered += result??;
+    }
+    Ok(answered)
+}
+
+/// Sends each request until it is accepted; answers how often one came back with 429.
+pub async fn run_until_accepted(base: &str, requests: Arc<Vec<Request>>, senders: usize) -> anyhow::Result<usize> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..senders {
+        let (client, base) = (reqwest::Client::new(), base.to_owned());
+        let (requests, next) = (Arc::clone(&requests), Arc::clone(&next));
+        tasks.spawn(async move {
+            let mut refused = 0;
+            while let Some(request) = requests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let response = post(&client, &base, request).await?;
+                    if response.status().is_success() {
+                        break;
+                    }
+                    anyhow::ensure!(response.status().as_u16() == 429, "answered {}", response.status());
+                    refused += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            anyhow::Ok(refused)
+        });
+    }
+    let mut refused = 0;
+    while let Some(result) = tasks.join_next().await {
+        refused += result??;
+    }
+    Ok(refused)
+}
+
+async fn post(client: &reqwest::Client, base: &str, request: &Request) -> anyhow::Result<reqwest::Response> {
+    let call = client.post(format!("{base}{}", request.path)).header("content-type", request.content_type);
+    call.body(request.body.clone()).send().await.context("the service did not answer")
 }

@@ -7,6 +7,7 @@ use benches::{
     scenario::{self, Setting},
 };
 use clap::{Parser, ValueEnum};
+use models::{Device, Precision};
 
 /// Measures the built service against bare backends and peers.
 #[derive(Parser)]
@@ -47,9 +48,30 @@ struct Arguments {
     /// Model repository; default: `<root>/models/repository`.
     #[arg(long)]
     repository: Option<PathBuf>,
-    /// Measure the bare text backend in this process and print one JSON line; used by the text scenario itself.
+    /// Folder with other texts: sent16.jsonl, sent64.jsonl, sentences.jsonl, one JSON string per line.
+    #[arg(long)]
+    texts: Option<PathBuf>,
+    /// Minutes of the soak scenario.
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Items that the scale scenario ends with.
+    #[arg(long, default_value_t = 1_000_000)]
+    scale_items: usize,
+    /// What the device scenario measures: cpu, cuda:0, tensorrt:0.
+    #[arg(long, default_value = "cpu")]
+    device: Device,
+    /// What the device computes with: auto, fp32, bf16, fp16, int8.
+    #[arg(long, default_value = "auto", value_parser = precision)]
+    precision: Precision,
+    /// Measure the bare text backend in this process and print JSON; used by the text scenario itself.
     #[arg(long, hide = true)]
     bare: bool,
+    /// The same for the latency scenario: seconds per text.
+    #[arg(long, hide = true)]
+    bare_times: bool,
+    /// The same for the frames scenario.
+    #[arg(long, hide = true)]
+    bare_frames: bool,
     /// Where the JSON goes; default: `<root>/benches/results`.
     #[arg(long)]
     results: Option<PathBuf>,
@@ -59,6 +81,14 @@ struct Arguments {
 enum Scenario {
     /// Embeddings over HTTP against the bare backend.
     Text,
+    /// Texts of one length and of all lengths against onnxruntime, OpenVINO and sentence-transformers in process.
+    Lengths,
+    /// What the slowest in a hundred waits longer at half load.
+    Latency,
+    /// What a text costs besides the model.
+    Front,
+    /// A stream of chat against sending every text through an encoder.
+    Stream,
     /// JPEG to verdict against nsfwjs.
     Frames,
     /// `comments:analyze` at 20 a second, Poisson arrivals: latency from the moment at which a comment came. Only when named.
@@ -71,6 +101,12 @@ enum Scenario {
     StormRabbitmq,
     /// Publish → recorded over private RabbitMQ and PostgreSQL servers. Only when named.
     Throughput,
+    /// One core and two, short texts and long ones, a thousand items and a million. Only when named.
+    Scale,
+    /// Minutes of mixed load: is memory flat? Only when named.
+    Soak,
+    /// A device against the processor: parity and speed. Only when named.
+    Device,
     /// Workers killed, servers restarted: what is lost? Only when named.
     Chaos,
     /// Workers killed while they are busy with slow pictures: who is taken for guilty? Only when named.
@@ -93,14 +129,16 @@ async fn main() -> anyhow::Result<()> {
         text_models: arguments.text_models,
         rounds: arguments.rounds,
         seconds: arguments.seconds,
+        texts: arguments.texts,
     };
     if arguments.bare {
-        let found = scenario::text::bare(&setting)?;
-        #[expect(clippy::print_stdout, reason = "read by the parent process")]
-        {
-            println!("{}", serde_json::to_string(&found)?);
-        }
-        return Ok(());
+        return tell(&scenario::text::bare(&setting)?);
+    }
+    if arguments.bare_times {
+        return tell(&scenario::latency::bare(&setting)?);
+    }
+    if arguments.bare_frames {
+        return tell(&scenario::frames::bare(&setting)?);
     }
     let results = arguments.results.unwrap_or_else(|| root.join("benches/results"));
     let all = arguments.scenarios.is_empty();
@@ -118,6 +156,18 @@ async fn main() -> anyhow::Result<()> {
     };
     if wanted(Scenario::Text) {
         finish(&scenario::text::run(&setting).await?)?;
+    }
+    if wanted(Scenario::Lengths) {
+        finish(&scenario::lengths::run(&setting).await?)?;
+    }
+    if wanted(Scenario::Latency) {
+        finish(&scenario::latency::run(&setting).await?)?;
+    }
+    if wanted(Scenario::Front) {
+        finish(&scenario::front::run(&setting).await?)?;
+    }
+    if wanted(Scenario::Stream) {
+        finish(&scenario::stream::run(&setting).await?)?;
     }
     if wanted(Scenario::Frames) {
         finish(&scenario::frames::run(&setting).await?)?;
@@ -137,6 +187,16 @@ async fn main() -> anyhow::Result<()> {
     if arguments.scenarios.contains(&Scenario::Throughput) {
         finish(&scenario::throughput::run(&setting).await?)?;
     }
+    if arguments.scenarios.contains(&Scenario::Scale) {
+        finish(&scenario::scale::run(&setting, arguments.scale_items).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Soak) {
+        finish(&scenario::soak::run(&setting, Duration::from_secs_f64(60.0 * arguments.minutes)).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Device) {
+        let plan = scenario::device::Plan { device: arguments.device, precision: arguments.precision };
+        finish(&scenario::device::run(&setting, plan).await?)?;
+    }
     if arguments.scenarios.contains(&Scenario::Chaos) {
         finish(&scenario::chaos::run(&setting, plan(false)).await?)?;
     }
@@ -144,4 +204,18 @@ async fn main() -> anyhow::Result<()> {
         finish(&scenario::chaos::run(&setting, plan(true)).await?)?;
     }
     Ok(())
+}
+
+/// Prints what the parent process reads.
+#[expect(clippy::print_stdout, reason = "read by the parent process")]
+fn tell(found: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(found)?);
+    Ok(())
+}
+
+fn precision(text: &str) -> Result<Precision, String> {
+    [Precision::Auto, Precision::Fp32, Precision::Bf16, Precision::Fp16, Precision::Int8]
+        .into_iter()
+        .find(|precision| precision.as_str() == text)
+        .ok_or_else(|| format!("there is no precision `{text}`: write auto, fp32, bf16, fp16 or int8"))
 }

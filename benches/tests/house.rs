@@ -19,6 +19,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum*", "api"),
     ("utoipa*", "api"),
     ("ort", "models"),
+    ("openvino*", "models"),
     ("candle-*", "models"),
     ("tokenizers", "models"),
     ("lapin", "pipeline"),

@@ -1,22 +1,80 @@
-//! A frame from JPEG bytes to verdict, against nsfwjs on its wasm backend; one core each, alternating.
+//! A frame from JPEG bytes to verdict, against nsfwjs on its wasm backend; one core each, alternating. And its parts: from JPEG
+//! to tensor, and from decoded pixels to classes.
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
-use serde::Deserialize;
+use models::{
+    Device, Pixels, Precision,
+    backend::{self, BackendSettings},
+    batch::{Batch, EntryId, Prepared},
+    device::processor_flags,
+    execution::Execution,
+};
+use pipeline::decode::{Limits, decode};
+use serde::{Deserialize, Serialize};
 
 use super::Setting;
 use crate::{
     load::{self, Request},
     report::{Report, percentile_ms},
-    service::{Service, Setup},
+    service::{Service, Setup, own_cpu_time},
     workload,
 };
+
+const MODEL: &str = "nsfw-mobilenet";
 
 /// What `benches/peers/nsfwjs/bench.mjs` prints: images per CPU-second.
 #[derive(Deserialize)]
 struct Peer {
     from_jpeg: f64,
+    from_pixels: f64,
+}
+
+/// The parts of our way, one after the other on one thread, printed by the child process that `--bare-frames` starts: images per
+/// CPU-second.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Parts {
+    /// JPEG bytes to the model's input.
+    to_tensor: f64,
+    /// Decoded pixels to classes.
+    from_pixels: f64,
+}
+
+/// Measures the parts in this process. Run it pinned to one core.
+pub fn bare(setting: &Setting) -> anyhow::Result<Parts> {
+    let frames = workload::frames(&setting.datasets.join("photos"), 50)?;
+    let limits = Limits { bytes: 1 << 20, pixels: 1 << 24 };
+    let pixels = frames.iter().map(|frame| decode(frame, &limits)).collect::<Result<Vec<Pixels>, _>>()?;
+    let (folder, library) = setting.model(MODEL)?;
+    let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
+    let mut model = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
+    let side = folder.spec.image_size;
+    let length = Duration::from_secs(setting.seconds);
+    let to_tensor = rate(length, |index| {
+        std::hint::black_box(decode(&frames[index % frames.len()], &limits)?.to_tensor(side));
+        Ok(())
+    })?;
+    let from_pixels = rate(length, |index| {
+        let tensor = Prepared::Pixels(Arc::new(pixels[index % pixels.len()].to_tensor(side)));
+        model.infer(&Batch::assemble([(EntryId(0), &tensor)]))?;
+        Ok(())
+    })?;
+    Ok(Parts { to_tensor, from_pixels })
+}
+
+fn rate(length: Duration, mut step: impl FnMut(usize) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    (0..3).try_for_each(&mut step)?;
+    let (cpu, begin, mut done) = (own_cpu_time()?, Instant::now(), 0);
+    while begin.elapsed() < length {
+        step(done)?;
+        done += 1;
+    }
+    Ok(done as f64 / (own_cpu_time()? - cpu).as_secs_f64())
 }
 
 /// Images per CPU-second of the whole service process (HTTP, decode, resize, model, policy) against the peer's.
@@ -47,7 +105,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
 
     let setup = Setup {
         binary: &setting.binary,
-        models: &["embed-minilm", "nsfw-mobilenet", "nsfw-inception"],
+        models: &["embed-minilm", MODEL, "nsfw-inception"],
         core: Some(0),
         environment: &[("CHAPERONE_PIPELINE__TEXT_MODELS", "[]")],
     };
@@ -56,6 +114,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     load::run(service.url(), &requests, 8, Some(Duration::from_secs(2))).await?;
 
     let (mut ours, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut to_tensor, mut from_pixels, mut their_pixels) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..setting.rounds {
         let before = service.cpu_time()?;
         let seen = load::run(service.url(), &requests, 8, Some(length)).await?;
@@ -74,16 +133,38 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         let peer: Peer = serde_json::from_str(line)
             .with_context(|| format!("the peer printed `{line}` {}", String::from_utf8_lossy(&output.stderr)))?;
         theirs.push(peer.from_jpeg);
+        their_pixels.push(peer.from_pixels);
+        let parts: Parts = setting.child("--bare-frames")?;
+        to_tensor.push(parts.to_tensor);
+        from_pixels.push(parts.from_pixels);
     }
-    let ours = report.figure("chaperone, JPEG to verdict over HTTP: images per CPU-second", ours);
-    let theirs = report.figure("nsfwjs wasm, JPEG to classes in process: images per CPU-second", theirs);
+    let names = [
+        "chaperone, JPEG to verdict over HTTP: images per CPU-second",
+        "nsfwjs wasm, JPEG to classes in process: images per CPU-second",
+        "chaperone, decoded pixels to classes in process: images per CPU-second",
+        "nsfwjs wasm, decoded pixels to classes in process: images per CPU-second",
+        "chaperone, JPEG to tensor in process: images per CPU-second",
+    ];
+    let [ours, theirs, from_pixels, their_pixels, to_tensor] = {
+        let rounds = [ours, theirs, from_pixels, their_pixels, to_tensor];
+        let mut named = names.into_iter().zip(rounds);
+        std::array::from_fn(|_| named.next().map_or(f64::NAN, |(name, rounds)| report.figure(name, rounds)))
+    };
     report.figure("chaperone, one connection: p50 ms", alone);
-    report.goal("at least 5 × nsfwjs wasm", ours / theirs, ours / theirs >= 5.0);
+    let bars: Vec<_> =
+        names[..4].iter().map(|name| (name.replace(": images per CPU-second", ""), (*name).to_owned())).collect();
+    report.bars("images per CPU-second, one core", &bars);
+    let matrix_units = processor_flags().iter().any(|flag| flag == "amx_bf16");
+    let (jpeg, decoded) = if matrix_units { (15.0, 20.0) } else { (15.0, 10.0) };
+    report.goal(&format!("from JPEG: at least {jpeg} × nsfwjs wasm"), ours / theirs, ours / theirs >= jpeg);
+    let ratio = from_pixels / their_pixels;
+    report.goal(&format!("decoded: at least {decoded} × nsfwjs wasm"), ratio, ratio >= decoded);
+    report.goal("JPEG to tensor: at least 1,000 per CPU-second", to_tensor, to_tensor >= 1000.0);
     Ok(report)
 }
 
 /// `frame` as the only file of a form, as a browser or `curl -F` sends it.
-fn form(frame: &[u8]) -> Vec<u8> {
+pub(super) fn form(frame: &[u8]) -> Vec<u8> {
     let head = "--frame\r\nContent-Disposition: form-data; name=\"image\"; filename=\"frame.jpg\"\r\n\
                 Content-Type: image/jpeg\r\n\r\n";
     [head.as_bytes(), frame, b"\r\n--frame--\r\n"].concat()

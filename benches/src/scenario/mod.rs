@@ -2,13 +2,31 @@
 
 pub mod analyze;
 pub mod chaos;
+pub mod device;
 pub mod frames;
+pub mod front;
+pub mod latency;
+pub mod lengths;
 pub mod memory;
+pub mod scale;
+pub mod soak;
 pub mod storm;
+pub mod stream;
 pub mod text;
 pub mod throughput;
 
 use std::path::PathBuf;
+
+use anyhow::Context;
+use models::{EngineConfig, Repository, repository::ModelFolder, text::TextEncoder};
+
+use crate::load::Request;
+
+/// The model of the text scenarios.
+const ENCODER: &str = "embed-minilm";
+/// A service that embeds and does nothing else.
+const EMBED_ONLY: [(&str, &str); 2] =
+    [("CHAPERONE_PIPELINE__TEXT_MODELS", "[]"), ("CHAPERONE_PIPELINE__PICTURE_MODELS", "[]")];
 
 /// What every scenario needs to know.
 #[derive(Debug, Clone)]
@@ -27,4 +45,61 @@ pub struct Setting {
     pub rounds: usize,
     /// Seconds per measurement.
     pub seconds: u64,
+    /// Folder with other texts than the built-in sets, see [`crate::workload::texts::sets`].
+    pub texts: Option<PathBuf>,
+}
+
+impl Setting {
+    /// A model's folder, its files verified, and the ONNX Runtime library.
+    fn model(&self, name: &str) -> anyhow::Result<(ModelFolder, PathBuf)> {
+        let folder = Repository::open(&self.repository)?.verify(name)?;
+        Ok((folder, EngineConfig::default().onnxruntime_library(&self.repository)))
+    }
+
+    /// Runs this program again, pinned to core 0, with a flag that makes it measure one thing and print it as JSON.
+    fn child<T: serde::de::DeserializeOwned>(&self, flag: &str) -> anyhow::Result<T> {
+        let mut command = std::process::Command::new("taskset");
+        command.args(["-c", "0"]).arg(std::env::current_exe()?).arg(flag);
+        command.args(["--seconds", &self.seconds.to_string()]).arg("--repository").arg(&self.repository);
+        command.arg("--root").arg(self.datasets.parent().context("datasets has a parent")?);
+        if let Some(texts) = &self.texts {
+            command.arg("--texts").arg(texts);
+        }
+        let output = command.output()?;
+        anyhow::ensure!(output.status.success(), "{flag} failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// The text models that the service loads by default.
+    fn text_models(&self) -> anyhow::Result<Vec<String>> {
+        let root = self.datasets.parent().context("datasets has a parent")?;
+        let defaults = std::fs::read_to_string(root.join("api/src/config.default.toml"))?;
+        let defaults: toml::Table = toml::from_str(&defaults)?;
+        let names = defaults["pipeline"].get("text_models").and_then(toml::Value::as_array).context("text_models")?;
+        Ok(names.iter().filter_map(|name| Some(name.as_str()?.to_owned())).collect())
+    }
+
+    fn encoder(&self) -> anyhow::Result<TextEncoder> {
+        let (folder, _) = self.model(ENCODER)?;
+        Ok(TextEncoder::load(&folder.file("tokenizer")?, folder.spec.max_tokens)?)
+    }
+}
+
+/// One embedding request per text.
+fn embed_requests<'a>(texts: impl IntoIterator<Item = &'a String>, format: &str) -> Vec<Request> {
+    let request = |text: &String| {
+        let body = serde_json::json!({ "model": ENCODER, "input": text, "encoding_format": format });
+        Request { path: "/v1/embeddings".into(), content_type: "application/json", body: body.to_string().into() }
+    };
+    texts.into_iter().map(request).collect()
+}
+
+/// One request to judge each text, with its author and room as a platform would send it.
+fn check_requests<'a>(path: &str, texts: impl IntoIterator<Item = &'a String>) -> Vec<Request> {
+    let request = |(number, text): (usize, &String)| {
+        let (author, room) = (format!("author-{}", number % 997), format!("room-{}", number % 101));
+        let body = serde_json::json!({ "text": text, "actor": author, "conversation": room });
+        Request { path: path.into(), content_type: "application/json", body: body.to_string().into() }
+    };
+    texts.into_iter().enumerate().map(request).collect()
 }

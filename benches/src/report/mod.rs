@@ -1,4 +1,6 @@
-//! Medians, percentiles, the result table and its JSON twin.
+//! Medians, percentiles, the result table, its JSON twin and its picture.
+
+mod chart;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -59,6 +61,9 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// What was asked for.
     pub goals: Vec<Goal>,
+    /// What the picture shows.
+    #[serde(skip)]
+    charts: Vec<chart::Chart>,
 }
 
 impl Report {
@@ -72,6 +77,17 @@ impl Report {
         let median = median(&rounds);
         self.figures.push(Figure { name: name.to_owned(), rounds, median });
         median
+    }
+
+    /// The median of a figure, by its name.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.figures.iter().find(|figure| figure.name == name).map(|figure| figure.median)
+    }
+
+    /// Adds a bar chart of figures to the picture: label and name of each.
+    pub fn bars(&mut self, title: &str, figures: &[(String, String)]) {
+        let bars = figures.iter().filter_map(|(label, name)| Some((label.clone(), self.value(name)?))).collect();
+        self.charts.push(chart::Chart { title: title.to_owned(), bars });
     }
 
     /// Adds a goal.
@@ -92,11 +108,14 @@ impl Report {
         }
     }
 
-    /// Writes `<folder>/<scenario>.json`.
+    /// Writes `<folder>/<scenario>.json`, and `.svg` when there is something to draw.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
         let path = folder.join(format!("{}.json", self.scenario));
         std::fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        if !self.charts.is_empty() {
+            std::fs::write(path.with_extension("svg"), chart::svg(&self.charts))?;
+        }
         Ok(())
     }
 }

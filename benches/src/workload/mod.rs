@@ -1,5 +1,7 @@
 //! What is sent: real sentences of a given length, real photos as call frames.
 
+pub mod texts;
+
 use std::path::Path;
 
 use anyhow::{Context, ensure};
