@@ -51,6 +51,9 @@ struct Arguments {
     /// Folder with other texts: sent16.jsonl, sent64.jsonl, sentences.jsonl, one JSON string per line.
     #[arg(long)]
     texts: Option<PathBuf>,
+    /// Folder with other photos for the scenario `cascade`.
+    #[arg(long)]
+    photos: Option<PathBuf>,
     /// Minutes of the soak scenario.
     #[arg(long, default_value_t = 10.0)]
     minutes: f64,
@@ -91,6 +94,8 @@ enum Scenario {
     Stream,
     /// JPEG to verdict against nsfwjs.
     Frames,
+    /// What the second opinion about pictures costs. Only when named.
+    Cascade,
     /// `comments:analyze` at 20 a second, Poisson arrivals: latency from the moment at which a comment came. Only when named.
     Analyze,
     /// Resident memory, idle and with 10,000 uploads queued.
@@ -130,6 +135,7 @@ async fn main() -> anyhow::Result<()> {
         rounds: arguments.rounds,
         seconds: arguments.seconds,
         texts: arguments.texts,
+        photos: arguments.photos,
     };
     if arguments.bare {
         return tell(&scenario::text::bare(&setting)?);
@@ -171,6 +177,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Scenario::Frames) {
         finish(&scenario::frames::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Cascade) {
+        finish(&scenario::cascade::run(&setting).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Analyze) {
         finish(&scenario::analyze::run(&setting).await?)?;

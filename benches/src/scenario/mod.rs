@@ -1,6 +1,7 @@
 //! What is measured, one file per question.
 
 pub mod analyze;
+pub mod cascade;
 pub mod chaos;
 pub mod device;
 pub mod frames;
@@ -47,6 +48,8 @@ pub struct Setting {
     pub seconds: u64,
     /// Folder with other texts than the built-in sets, see [`crate::workload::texts::sets`].
     pub texts: Option<PathBuf>,
+    /// Folder with other photos than `datasets/photos`, for the scenario `cascade`.
+    pub photos: Option<PathBuf>,
 }
 
 impl Setting {

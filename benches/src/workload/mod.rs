@@ -2,7 +2,7 @@
 
 pub mod texts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use datasets::{Manifest, load};
@@ -55,8 +55,12 @@ pub fn cameras(folder: &Path, participants: usize, each: usize, still: usize) ->
         .collect()
 }
 
-/// The photos in `folder`, scaled.
-fn photos(folder: &Path, (width, height): (u32, u32)) -> anyhow::Result<Vec<RgbImage>> {
+/// How many photos are in `folder`.
+pub fn count(folder: &Path) -> anyhow::Result<usize> {
+    files(folder).map(|files| files.len())
+}
+
+fn files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .with_context(|| format!("opening {}", folder.display()))?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -64,8 +68,13 @@ fn photos(folder: &Path, (width, height): (u32, u32)) -> anyhow::Result<Vec<RgbI
         .collect();
     files.sort();
     ensure!(!files.is_empty(), "no .jpg in {}", folder.display());
+    Ok(files)
+}
+
+/// The photos in `folder`, scaled.
+fn photos(folder: &Path, (width, height): (u32, u32)) -> anyhow::Result<Vec<RgbImage>> {
     let mut photos = Vec::new();
-    for path in &files {
+    for path in &files(folder)? {
         let photo = image::ImageReader::open(path)?.decode().with_context(|| path.display().to_string())?;
         photos.push(photo.resize_exact(width, height, FilterType::Triangle).to_rgb8());
     }
