@@ -15,7 +15,7 @@ use crate::{
 
 const FRAMES: usize = 10_000;
 const BOUNDARY: &str = "chaperone-bench";
-const MODELS: [&str; 5] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity", "spam"];
+const MODELS: [&str; 5] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"];
 
 /// Runs once: memory does not vary between rounds.
 pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
