@@ -86,29 +86,53 @@ async fn one(
     form: Form,
 ) -> anyhow::Result<SetReport> {
     let model = args.model.as_deref().unwrap_or("toxicity-minilm");
-    let text = |row: &Labelled| -> Arc<str> {
-        let original = row.original.as_deref().filter(|_| matches!(form, Form::Original));
-        Normalised::new(original.unwrap_or(&row.text)).text().into()
-    };
-    let texts: Vec<Arc<str>> = rows.iter().map(text).collect();
+    let texts: Vec<(usize, Arc<str>)> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(number, row)| readings(row, form).map(move |text| (number, text)))
+        .collect();
     let started = Instant::now();
     let judged = stream::iter(&texts)
-        .map(|text| engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk))
+        .map(|(_, text)| engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk))
         .buffered(IN_FLIGHT);
-    let whole: Vec<Scores> = collect(rows.len(), judged).await.with_context(|| format!("set {name}"))?;
+    let judged: Vec<Scores> = collect(texts.len(), judged).await.with_context(|| format!("set {name}"))?;
     let took = started.elapsed();
-    let served: Vec<(Scores, bool)> = match cascade {
-        Some(cascade) => {
-            texts.iter().zip(&whole).map(|(text, whole)| screened(cascade, text, whole)).collect::<Result<_, _>>()?
+    let (mut whole, mut served): (Vec<Scores>, Vec<(Scores, bool)>) = (Vec::new(), Vec::new());
+    for ((number, text), judged) in texts.iter().zip(judged) {
+        let answer = match cascade {
+            Some(cascade) => screened(cascade, text, &judged)?,
+            None => (judged.clone(), false),
+        };
+        if let (Some(first), Some((scores, spared))) = (whole.get_mut(*number), served.get_mut(*number)) {
+            raise(first, &judged);
+            raise(scores, &answer.0);
+            *spared &= answer.1;
+        } else {
+            whole.push(judged);
+            served.push(answer);
         }
-        None => whole.iter().map(|whole| (whole.clone(), false)).collect(),
-    };
+    }
     let answers = Answers { whole: &whole, served: &served };
     let report = SetReport::new(name, seen, rows, &answers, args.cut.unwrap_or(0.5), took)?;
     if let Some(folder) = &args.svg {
         draw(folder, name, rows, &served).await?;
     }
     Ok(report)
+}
+
+/// What the pipeline judges of a text: as it reads, and without its disguises when it has any.
+fn readings(row: &Labelled, form: Form) -> impl Iterator<Item = Arc<str>> {
+    let original = row.original.as_deref().filter(|_| matches!(form, Form::Original));
+    let plain = Normalised::new(original.unwrap_or(&row.text));
+    let unmasked = plain.unmasked().map(|text| Arc::from(text.text()));
+    std::iter::once(Arc::from(plain.text())).chain(unmasked)
+}
+
+/// Of both readings the higher scores, as the pipeline takes them.
+fn raise(scores: &mut Scores, others: &Scores) {
+    for (score, other) in scores.scores.iter_mut().zip(&others.scores) {
+        score.score = score.score.max(other.score);
+    }
 }
 
 /// The answer that is served, and whether the encoder was spared.
