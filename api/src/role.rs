@@ -148,14 +148,14 @@ mod tests {
     #[test]
     fn a_worker_loads_what_its_lanes_need() {
         let config = Config::default();
-        let all = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"];
+        let all = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"];
         let table: [(Role, &[&str]); 6] = [
             (Role::Serve, &all),
             (Role::Api, &all),
-            (Role::worker(&[Lane::Interactive]), &["toxicity-minilm", "spam"]),
+            (Role::worker(&[Lane::Interactive]), &["toxicity-minilm"]),
             (Role::worker(&[Lane::Live]), &["nsfw-mobilenet", "nsfw-inception"]),
-            (Role::worker(&[Lane::Bulk]), &["nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"]),
-            (Role::worker(&[]), &["nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"]),
+            (Role::worker(&[Lane::Bulk]), &["nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"]),
+            (Role::worker(&[]), &["nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"]),
         ];
         for (role, expected) in table {
             assert_eq!(role.models(&config), expected, "{role:?}");

@@ -47,7 +47,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             repository: "models/repository".into(),
-            load: ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"].map(String::from).to_vec(),
+            load: ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"].map(String::from).to_vec(),
             onnxruntime: None,
             openvino: None,
             threads: 0,

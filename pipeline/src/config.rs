@@ -202,7 +202,7 @@ impl Default for PipelineConfig {
     fn default() -> Self {
         Self {
             policy: None,
-            text_models: vec!["toxicity-minilm".into(), "spam".into()],
+            text_models: vec!["toxicity-minilm".into()],
             language_confidence: 0.7,
             picture_models: vec!["nsfw-mobilenet".into()],
             second_opinion: SecondOpinionConfig::default(),

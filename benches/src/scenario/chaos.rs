@@ -19,8 +19,7 @@ use crate::{
 };
 
 /// Models of the workers.
-pub const FAKES: &[&str] =
-    &["fake:embed-minilm", "fake:toxicity-minilm", "fake:spam", "fake:nsfw-mobilenet", "fake:nsfw-inception"];
+pub const FAKES: &[&str] = &["fake:embed-minilm", "fake:toxicity-minilm", "fake:nsfw-mobilenet", "fake:nsfw-inception"];
 /// Items in one publish call: as a chat service would send them.
 const CHUNK: usize = 100;
 /// Texts among them that end the process that judges them.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 32;
-const MODELS: [&str; 3] = ["fake:toxicity-minilm", "fake:spam", "fake:embed-minilm"];
+const MODELS: [&str; 2] = ["fake:toxicity-minilm", "fake:embed-minilm"];
 
 /// Microseconds of processor time per text.
 pub async fn run(setting: &Setting) -> anyhow::Result<Report> {

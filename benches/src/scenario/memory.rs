@@ -15,7 +15,7 @@ use crate::{
 
 const FRAMES: usize = 10_000;
 const BOUNDARY: &str = "chaperone-bench";
-const MODELS: [&str; 5] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"];
+const MODELS: [&str; 4] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"];
 
 /// Runs once: memory does not vary between rounds.
 pub async fn run(setting: &Setting) -> anyhow::Result<Report> {

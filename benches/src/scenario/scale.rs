@@ -77,7 +77,7 @@ async fn lengths(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
 
 /// Processor time per item while the store grows, with fake models and the embedded queue and store.
 async fn growth(setting: &Setting, items: usize, report: &mut Report) -> anyhow::Result<()> {
-    let models = ["fake:toxicity-minilm", "fake:spam", "fake:embed-minilm"];
+    let models = ["fake:toxicity-minilm", "fake:embed-minilm"];
     let environment = [("CHAPERONE_PIPELINE__PICTURE_MODELS", "[]"), ("CHAPERONE_PIPELINE__CONTEXT_MESSAGES", "0")];
     let setup = Setup { binary: &setting.binary, models: &models, core: None, environment: &environment };
     let service = Service::start(&setup)?;

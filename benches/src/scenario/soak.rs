@@ -14,7 +14,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 8;
-const MODELS: [&str; 5] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm", "spam"];
+const MODELS: [&str; 4] = ["embed-minilm", "nsfw-mobilenet", "nsfw-inception", "toxicity-minilm"];
 /// What allocators and caches may still take after the first part.
 const GROWTH: f64 = 1.05;
 /// Parts that the run is cut into; the first one fills caches.

@@ -86,11 +86,8 @@ async fn one(
     form: Form,
 ) -> anyhow::Result<SetReport> {
     let model = args.model.as_deref().unwrap_or("toxicity-minilm");
-    let texts: Vec<(usize, Arc<str>)> = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(number, row)| readings(row, form).map(move |text| (number, text)))
-        .collect();
+    let texts: Vec<(usize, Arc<str>)> =
+        rows.iter().enumerate().flat_map(|(number, row)| readings(row, form).map(move |text| (number, text))).collect();
     let started = Instant::now();
     let judged = stream::iter(&texts)
         .map(|(_, text)| engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk))
