@@ -29,6 +29,8 @@ use crate::{
         (name = "calls", description = "Calls are sessions: who takes part, what they show."),
         (name = "events", description = "What happened, as a stream; and what the platform tells us."),
         (name = "reports", description = "What people report of each other."),
+        (name = "policy", description = "What is forbidden and what is done about it: versions, trials, roll-back."),
+        (name = "enforcement", description = "What was done to whom: acknowledged, taken back, ended; strikes, breakers."),
         (name = "people", description = "Profiles and who is like whom."),
         (name = "compat", description = "Other services' shapes, so that their clients work here: OpenAI, Perspective."),
         (name = "operation", description = "Health, metrics, this document."),

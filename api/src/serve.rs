@@ -37,6 +37,8 @@ pub async fn run(
     let mut workers = if services.role.works() { Some(Workers::start(setup(&services)?)?) } else { None };
     let _upkeep = AbortOnDropHandle::new(tokio::spawn(telemetry::upkeep(stopping.now.clone())));
     let _watch = AbortOnDropHandle::new(tokio::spawn(parts::watch(services.clone(), stopping.now.clone())));
+    let policies = workers::policies::run(services.pipeline.clone(), stopping.now.clone());
+    let policies = AbortOnDropHandle::new(tokio::spawn(policies));
     let mut http = AbortOnDropHandle::new(tokio::spawn(answer(listener, router, stopping.now.clone())));
     announce(&services, address);
 
@@ -66,6 +68,9 @@ pub async fn run(
     let (http_ended, drained) = tokio::join!(http_ended, work_ended);
     if !http_ended {
         tracing::warn!(?limit, "some requests did not end in time and are cut off");
+    }
+    if tokio::time::timeout(CLOSING, policies).await.is_err() {
+        tracing::warn!("the look at the policies did not end in time");
     }
     close(&services).await;
     let Drained { acked, retried, dead, told, cut_off } = drained;

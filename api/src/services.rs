@@ -95,6 +95,7 @@ impl Services {
             webhooks,
         )
         .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
+        pipeline.load_policies().await.context("the policies of the tenants cannot be read")?;
         Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
     }
 }

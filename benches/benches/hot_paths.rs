@@ -16,7 +16,7 @@ use pipeline::{
     signal::Signal,
     stream::{
         call::{ParticipantState, Standing},
-        ladder::{Ladder, Step},
+        ladder::{Ladder, Scope, Step},
         likeness::Likeness,
     },
 };
@@ -106,6 +106,8 @@ fn decisions(criterion: &mut Criterion) {
         context: &[],
         suspected_frames: 0,
         standing: Standing::Open,
+        share: None,
+        person: None,
     };
     let (state, at) = (ParticipantState::default(), DateTime::UNIX_EPOCH);
     criterion.bench_function("policy/clean text", |bencher| {
@@ -118,6 +120,9 @@ fn decisions(criterion: &mut Criterion) {
         name: "call".into(),
         window: TimeDelta::seconds(30),
         steps: vec![Step { violations: 3, action: ActionKind::Disconnect }],
+        scope: Scope::Call,
+        cooldown: TimeDelta::zero(),
+        calm: TimeDelta::zero(),
     };
     criterion.bench_function("ladder/climb", |bencher| {
         let mut times = Vec::new();

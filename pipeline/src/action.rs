@@ -80,4 +80,20 @@ pub struct Action {
     pub violations: u32,
     /// When it was decided.
     pub decided_at: DateTime<Utc>,
+    /// When it ends by itself; it does not when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Strikes that come with it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub strikes: u32,
+    /// What was asked for before the day's cap made a review of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<ActionKind>,
+    /// The action whose strikes led to this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<ActionId>,
+}
+
+fn is_zero(strikes: &u32) -> bool {
+    *strikes == 0
 }

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | the domain's words, pure | [`item`], [`signal`], [`verdict`], [`action`], [`policy`], [`report`], [`feedback`] |
 //! | state over time, pure | [`stream`] |
+//! | what becomes of decisions, pure | [`enforcement`] |
 //! | what is done to content before a model sees it | [`normalise`], [`language`], [`lists`], [`highlight`], [`decode`], [`hash`] |
 //! | when a larger picture model is asked, and what two opinions come to, pure | [`opinion`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
+//! | how sure a share is, pure | [`interval`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
 //! | the contract of events in and out | [`schemas`] |
@@ -24,6 +26,7 @@ pub mod action;
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod enforcement;
 pub mod error;
 pub mod fallback;
 pub mod feedback;
@@ -32,6 +35,7 @@ pub mod fuzz;
 pub mod hash;
 pub mod highlight;
 pub mod index;
+pub mod interval;
 pub mod item;
 mod judge;
 pub mod language;

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::signal::Signal;
@@ -76,6 +77,17 @@ impl SecondOpinionConfig {
     /// Is there something to ask about?
     pub fn suspects(&self, first: &[Signal]) -> bool {
         first.iter().any(|signal| f64::from(signal.score) >= self.from && self.is_suspicious(&signal.label))
+    }
+
+    /// Was a picture with these signals, as they are recorded, suspected after all?
+    pub(crate) fn suspected(&self, recorded: &[Signal]) -> bool {
+        recorded.iter().any(|signal| signal.label.starts_with(UNCONFIRMED_PREFIX)) || self.suspects(recorded)
+    }
+
+    /// How far apart two frames in a row may be.
+    pub(crate) fn window(&self) -> TimeDelta {
+        let seconds = i64::try_from(self.corroborating_seconds).ok();
+        seconds.and_then(TimeDelta::try_seconds).unwrap_or(TimeDelta::MAX)
     }
 
     /// Both opinions, and what they come to. A label that only one model knows keeps its score.

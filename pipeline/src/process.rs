@@ -19,18 +19,25 @@ use std::{
 use chrono::TimeDelta;
 use models::{Engine, Lane, Pixels};
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
+pub mod backtests;
 pub mod calls;
+pub mod enforcement;
 mod fallback;
 mod frames;
 pub mod notices;
 mod pictures;
+pub mod policies;
 mod profiles;
 mod reports;
+mod ruling;
 pub mod stage;
 mod texts;
+pub mod traces;
 
 use crate::{
+    action::{Action, ActionKind},
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
     decode::{self, decode_on_pool_and},
@@ -41,8 +48,8 @@ use crate::{
     judge::{Judged, sanitize, verdict},
     language::{Detector, Language},
     normalise::Normalised,
-    policy::{Evaluation, Facts, Policy, PolicySet, evaluate},
-    record::{action, outcome_record},
+    policy::{Facts, InForce, PolicySet, share},
+    record::{Terms, action, outcome_record},
     signal::Signal,
     slots::Slots,
     store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store},
@@ -58,12 +65,15 @@ use crate::{
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
 use pictures::Seen;
 pub use profiles::Written;
-use texts::{Folded, Listed, TextModel};
+use ruling::Ruling;
+use texts::{Folded, JudgedText, Listed, TextModel};
 
 /// Participants whose state is kept in memory; others are read from the store.
 const PARTICIPANTS_IN_MEMORY: usize = 50_000;
 /// Tries of a change while other processes change the same participant's state, or the same call.
 const STALE_TRIES: usize = 5;
+/// Backtests at the same time: they read much, and nobody waits for them inside a request.
+const BACKTESTS: usize = 2;
 /// Authors and profiles that may be at work at the same time before idle ones are forgotten.
 const TURNS_IN_MEMORY: usize = 10_000;
 
@@ -123,6 +133,8 @@ pub struct Pipeline {
     keys: RandomState,
     /// Frames from the queue that are older are given up. `None`: none is too old.
     live_max_age: Option<TimeDelta>,
+    /// Backtests that may run at the same time in this process.
+    backtests: Arc<Semaphore>,
 }
 
 /// One item on its way: what every stage needs to know.
@@ -131,7 +143,7 @@ struct Work<'a> {
     content: &'a Content,
     lane: Lane,
     mode: Mode,
-    policy: Arc<Policy>,
+    policy: InForce,
     watch: Stopwatch,
     /// Every text model judges, whatever the language.
     any_language: bool,
@@ -139,6 +151,8 @@ struct Work<'a> {
     reused: bool,
     /// See `Outcome::next_frame_ms`.
     next_frame_ms: Option<u32>,
+    /// Length, width, height: see `Outcome`.
+    size: (usize, u32, u32),
 }
 
 impl Pipeline {
@@ -168,6 +182,7 @@ impl Pipeline {
             sampler: Arc::new(Mutex::new(Sampler::new(config.frame_budget_per_second.into()))),
             keys: RandomState::new(),
             live_max_age: None,
+            backtests: Arc::new(Semaphore::new(BACKTESTS)),
             engine,
             policies,
             store,
@@ -230,11 +245,12 @@ impl Pipeline {
             content: &item.content,
             lane,
             mode,
-            policy: self.policies.of(&envelope.tenant),
+            policy: self.policy_for(&envelope),
             watch: Stopwatch::start(waited),
             any_language,
             reused: false,
             next_frame_ms: None,
+            size: (0, 0, 0),
         };
         match &item.content {
             Content::Text(text) => self.process_text(work, text).await,
@@ -252,37 +268,57 @@ impl Pipeline {
             (Some(author), Mode::Record) => Some(self.authors.hold(author.clone()).await),
             _ => None,
         };
-        let length = text.chars().count();
+        for _ in 0..STALE_TRIES {
+            if let Some(processed) = self.judge_written(&mut work, text, &folded, &alone, &author).await? {
+                return Ok(processed);
+            }
+        }
+        Err(contended("a person's state"))
+    }
+
+    /// One try of a text. `None` when another process has written a newer state of the person.
+    async fn judge_written(
+        &self,
+        work: &mut Work<'_>,
+        text: &str,
+        folded: &Folded,
+        alone: &JudgedText,
+        author: &Option<AuthorKey>,
+    ) -> Result<Option<Processed>, PipelineError> {
+        let (length, state) = (text.chars().count(), ParticipantState::default());
+        work.size = (length, 0, 0);
         let language = alone.language().cloned();
-        let listed = Listed::find(&folded, work.policy.lists(), language.as_ref());
+        let listed = Listed::find(folded, work.policy.lists(), language.as_ref());
         let mut signals = alone.signals();
         signals.extend(listed.signals(work.policy.version()));
         let own = signals.clone();
-        let facts = Facts { length, language: language.as_ref(), signals: &own, ..no_facts(ItemKind::Text) };
-        let mut evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
+        let facts = Facts { length, language: language.as_ref(), signals: &own, ..no_facts(work.envelope) };
+        let mut ruling = self.rule(work, facts, &state).await?;
         // A text that is flagged alone has its answer: judging it again with its context would double the cost of
         // exactly those texts that an attacker can send in masses, and could only make the reason vaguer.
-        if !evaluation.flagged()
+        if !ruling.evaluation.flagged()
             && work.policy.reads_context(ItemKind::Text)
-            && let Some(joined) = self.with_context(&author, &work, folded.text()).await?
+            && let Some(joined) = self.with_context(author, work, folded.text()).await?
         {
-            let together = self.judge_folded(&Folded::new(&joined), &work).await?.signals();
+            let together = self.judge_folded(&Folded::new(&joined), work).await?.signals();
             let facts = Facts { context: &together, ..facts };
-            evaluation = evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
+            ruling = self.rule(work, facts, &state).await?;
             signals.extend(together.iter().map(Signal::of_context));
         }
         work.watch.inferred();
-        let spans = alone.spans(&folded, &listed, text, &evaluation.mask);
+        let ruling = self.add_consequences(work, ruling).await?;
+        let evaluation = &ruling.evaluation;
+        let spans = alone.spans(folded, &listed, text, &evaluation.mask);
         let sanitized = sanitize(text, &spans, &evaluation.mask);
-        let mut verdict = verdict(&work.policy, &evaluation, sanitized, spans, language);
+        let mut verdict = verdict(&work.policy, evaluation, sanitized, spans, language);
         if alone.is_unread() && !verdict.flagged {
             // That no rule fired on what no model could read says nothing.
             verdict.confidence = 0.0;
         }
         // What was flagged never becomes context: it has had its answer, and must not colour what follows.
         let context = (author.is_some() && !evaluation.flagged()).then(|| folded.text().to_owned());
-        let record = OutcomeRecord { context_text: context, ..self.decide(&work, signals, verdict, &evaluation) };
-        self.commit(work, record).await
+        let record = OutcomeRecord { context_text: context, ..self.decide(work, signals, verdict, &ruling) };
+        self.try_commit(work, record, &ruling).await
     }
 
     async fn process_picture(&self, mut work: Work<'_>, bytes: bytes::Bytes) -> Result<Processed, PipelineError> {
@@ -314,21 +350,27 @@ impl Pipeline {
             let last = frames::LastFrame { likeness, seen: seen.clone(), at: self.clock.now() };
             self.last_frames.insert(key.clone(), Arc::new(last));
         }
+        work.size = (size, pixels.width(), pixels.height());
         let facts = Facts {
             length: size,
             width: pixels.width(),
             height: pixels.height(),
             signals: &seen.signals,
-            ..no_facts(work.envelope.kind)
+            ..no_facts(work.envelope)
         };
         match participant {
             Some(key) => self.process_frame(work, facts, &seen, key).await,
             None => {
-                let evaluation =
-                    evaluate(&work.policy, &facts, &ParticipantState::default(), work.envelope.occurred_at);
-                let verdict = verdict(&work.policy, &evaluation, None, Vec::new(), None);
-                let record = self.decide(&work, seen.signals.clone(), verdict, &evaluation);
-                self.commit(work, record).await
+                for _ in 0..STALE_TRIES {
+                    let ruling = self.rule(&work, facts, &ParticipantState::default()).await?;
+                    let ruling = self.add_consequences(&work, ruling).await?;
+                    let verdict = verdict(&work.policy, &ruling.evaluation, None, Vec::new(), None);
+                    let record = self.decide(&work, seen.signals.clone(), verdict, &ruling);
+                    if let Some(processed) = self.try_commit(&work, record, &ruling).await? {
+                        return Ok(processed);
+                    }
+                }
+                Err(contended("a person's state"))
             }
         }
     }
@@ -377,30 +419,32 @@ impl Pipeline {
         }
         let at = work.envelope.occurred_at;
         let opinion = &self.config.second_opinion;
-        let window = i64::try_from(opinion.corroborating_seconds).ok().and_then(TimeDelta::try_seconds);
-        state.suspicion = state.suspicion.after(picture.suspected, at, window.unwrap_or(TimeDelta::MAX));
+        state.suspicion = state.suspicion.after(picture.suspected, at, opinion.window());
         let corroborated = state.suspicion.frames >= opinion.corroborating_frames;
         let hidden = (picture.unconfirmed && !corroborated).then(|| opinion.unconfirmed(&picture.signals));
         let signals = hidden.as_ref().unwrap_or(&picture.signals);
         let facts = Facts { signals, suspected_frames: state.suspicion.frames, ..facts };
-        let mut evaluation = evaluate(&work.policy, &facts, &state, at);
+        let mut ruling = self.rule(work, facts, &state).await?;
         // Only a frame that climbs a ladder needs to know how the call stands: all others cost no read of it.
-        if evaluation.climbed {
+        if ruling.evaluation.climbed {
             let call = self.store.load_call(tenant, call).await?;
             let standing = call.map_or(Standing::Open, |call| call.standing(actor, at));
-            evaluation = evaluate(&work.policy, &Facts { standing, ..facts }, &state, at);
+            ruling = self.rule(work, Facts { standing, ..facts }, &state).await?;
         }
-        let verdict = verdict(&work.policy, &evaluation, None, Vec::new(), None);
+        let mut ruling = self.add_consequences(work, ruling).await?;
+        let verdict = verdict(&work.policy, &ruling.evaluation, None, Vec::new(), None);
         let score = if verdict.flagged { 1.0 } else { 1.0 - verdict.confidence };
-        evaluation.state.risk = sampling::risk(state.risk, score);
+        ruling.evaluation.state.risk = sampling::risk(state.risk, score);
         if work.mode == Mode::Record {
-            work.next_frame_ms = Some(self.next_frame(key, &evaluation.state, work.envelope));
+            work.next_frame_ms = Some(self.next_frame(key, &ruling.evaluation.state, work.envelope));
         }
-        let mut record = self.decide(work, facts.signals.to_vec(), verdict, &evaluation);
+        let mut record = self.decide(work, facts.signals.to_vec(), verdict, &ruling);
+        let evaluation = &ruling.evaluation;
         let change =
             ParticipantChange { call: call.clone(), actor: actor.clone(), state: evaluation.state.clone(), seen };
         record.participant = Some(change);
-        let Some(processed) = self.try_commit(work, record).await? else { return Ok(None) };
+        let Some(processed) = self.try_commit(work, record, &ruling).await? else { return Ok(None) };
+        let evaluation = ruling.evaluation;
         let state = match (work.mode, processed.fresh) {
             (Mode::Record, true) => Some((evaluation.state, seen + 1)),
             (Mode::Record, false) => None,
@@ -436,18 +480,15 @@ impl Pipeline {
     }
 
     /// Puts together what is known and decided. The only random thing is the action's id.
-    fn decide(
-        &self,
-        work: &Work<'_>,
-        signals: Vec<Signal>,
-        verdict: Verdict,
-        evaluation: &Evaluation,
-    ) -> OutcomeRecord {
+    fn decide(&self, work: &Work<'_>, signals: Vec<Signal>, verdict: Verdict, ruling: &Ruling) -> OutcomeRecord {
         let decided_at = self.clock.now();
-        let draft = evaluation.draft.clone();
+        let evaluation = &ruling.evaluation;
         let to_action = |draft| action(draft, ActionId::new(), work.envelope, &verdict.policy, decided_at);
+        let mut actions: Vec<Action> = evaluation.draft.clone().map(to_action).into_iter().collect();
+        let cause = actions.first().map(|action| action.id);
+        actions.extend(evaluation.consequence.clone().map(|draft| Action { cause, ..to_action(draft) }));
         let outcome = Outcome {
-            actions: draft.map(to_action).into_iter().collect(),
+            actions,
             envelope: work.envelope.clone(),
             content_sha256: content_sha256(work.content),
             signals,
@@ -456,25 +497,38 @@ impl Pipeline {
             timings: work.watch.read(),
             reused: work.reused,
             next_frame_ms: work.next_frame_ms,
+            length: work.size.0,
+            width: work.size.1,
+            height: work.size.2,
         };
-        outcome_record(outcome, &self.webhooks)
+        let record = outcome_record(outcome, &Terms::of(&work.policy), &self.webhooks);
+        OutcomeRecord { person: ruling.person_change(work), ..record }
     }
 
-    /// Writes everything in one transaction, or nothing at all.
-    async fn commit(&self, work: Work<'_>, record: OutcomeRecord) -> Result<Processed, PipelineError> {
-        self.try_commit(&work, record).await?.ok_or_else(|| contended("a participant's state"))
-    }
-
-    /// As `commit`; `None` when the participant's state is no longer the one that was read.
-    async fn try_commit(&self, work: &Work<'_>, record: OutcomeRecord) -> Result<Option<Processed>, PipelineError> {
+    /// Writes everything in one transaction, or nothing at all. `None` when the participant's or the person's state is no longer the one
+    /// that was read.
+    async fn try_commit(
+        &self,
+        work: &Work<'_>,
+        record: OutcomeRecord,
+        ruling: &Ruling,
+    ) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
         if work.mode == Mode::Record {
             let begun = Instant::now();
-            match self.store.record_outcome(record).await? {
+            let recorded = self.store.record_outcome(record).await;
+            if !matches!(recorded, Ok(Recorded::New)) {
+                self.give_places_back(&work.envelope.tenant, &ruling.taken).await;
+            }
+            match recorded? {
                 Recorded::New => stage::of_item(&outcome.timings, begun.elapsed()),
                 Recorded::Already => return self.recorded(work.envelope).await.map(Some),
                 Recorded::Stale => return Ok(None),
             }
+        }
+        if work.mode == Mode::Record {
+            let passed = outcome.verdict.action == ActionKind::Allow;
+            self.policies.count(&work.envelope.tenant, &work.policy, passed);
         }
         let labels = [("kind", work.envelope.kind.as_str()), ("action", outcome.verdict.action.as_str())];
         metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
@@ -506,9 +560,9 @@ fn contended(what: &str) -> PipelineError {
 }
 
 /// Facts about nothing yet.
-fn no_facts(kind: ItemKind) -> Facts<'static> {
+fn no_facts(envelope: &Envelope) -> Facts<'static> {
     Facts {
-        kind,
+        kind: envelope.kind,
         length: 0,
         width: 0,
         height: 0,
@@ -517,6 +571,8 @@ fn no_facts(kind: ItemKind) -> Facts<'static> {
         context: &[],
         suspected_frames: 0,
         standing: Standing::Open,
+        share: envelope.actor.as_ref().map(|actor| share(&envelope.tenant, actor)),
+        person: None,
     }
 }
 

@@ -1,13 +1,14 @@
 //! What is written down about a judged item: actions, events, and who is told. Pure.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    action::Action,
-    item::{ActionId, Envelope},
-    policy::ActionDraft,
+    action::{Action, ActionKind},
+    enforcement::{acknowledge::Acknowledge, entry::ActionEntry},
+    item::{ActionId, Envelope, TenantId},
+    policy::{ActionDraft, Policy},
     store::{Event, OutcomeRecord},
     verdict::Outcome,
 };
@@ -16,6 +17,16 @@ use crate::{
 pub const ITEM_JUDGED: &str = "item.judged";
 /// Event kind: something is to be done.
 pub const MODERATION_ACTION: &str = "moderation.action";
+
+/// Event kind: another policy is in force.
+pub const POLICY_CHANGED: &str = "policy.changed";
+
+/// Event kind: a day's cap is reached, and humans decide instead.
+pub const BREAKER_OPENED: &str = "breaker.opened";
+/// Event kind: a breaker was closed by hand.
+pub const BREAKER_CLOSED: &str = "breaker.closed";
+/// Event kind: an action was told as often as it may be, and nobody has acknowledged it.
+pub const ACTION_UNACKNOWLEDGED: &str = "action.unacknowledged";
 
 /// Which events a webhook wants to be told of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,15 +58,64 @@ pub(crate) fn action(draft: ActionDraft, id: ActionId, subject: &Envelope, polic
         policy: policy.to_owned(),
         violations: draft.violations,
         decided_at: at,
+        expires_at: draft.lasts.and_then(|lasts| at.checked_add_signed(lasts)),
+        strikes: draft.strikes,
+        instead_of: draft.instead_of,
+        cause: None,
     }
 }
 
-/// The outcome with its events: one `item.judged`, then one `moderation.action` per action.
-pub(crate) fn outcome_record(outcome: Outcome, webhooks: &[WebhookInterest]) -> OutcomeRecord {
+/// The outcome with its events: one `item.judged`, then one `moderation.action` per action, with the entry by which it is followed.
+pub(crate) fn outcome_record(outcome: Outcome, terms: &Terms, webhooks: &[WebhookInterest]) -> OutcomeRecord {
     let mut events = vec![judged_event(&outcome)];
-    events.extend(outcome.actions.iter().map(|action| action_event(action, outcome.next_frame_ms)));
+    let mut entries = Vec::with_capacity(outcome.actions.len());
+    for action in &outcome.actions {
+        let event = action_event(action, outcome.next_frame_ms, terms);
+        entries.push(entry(action, event.data.clone(), terms));
+        events.push(event);
+    }
     let webhooks = interested(&events, webhooks);
-    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks }
+    OutcomeRecord { outcome, participant: None, context_text: None, person: None, entries, events, webhooks }
+}
+
+/// What a policy says about following actions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Terms {
+    /// How long strikes count.
+    pub(crate) window: Option<TimeDelta>,
+    /// How long the platform's word is awaited.
+    pub(crate) acknowledge: Option<Acknowledge>,
+}
+
+impl Terms {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self { window: policy.strikes().map(|rules| rules.window), acknowledge: policy.acknowledge() }
+    }
+}
+
+fn entry(action: &Action, told: serde_json::Value, terms: &Terms) -> ActionEntry {
+    ActionEntry {
+        id: action.id,
+        tenant: action.subject.tenant.clone(),
+        actor: action.subject.actor.clone(),
+        item: Some(action.subject.id),
+        kind: action.kind.as_str().to_owned(),
+        rule: action.rule.clone(),
+        reason: action.reason.clone(),
+        by: "policy".to_owned(),
+        at: action.decided_at,
+        until: action.expires_at,
+        strikes: action.strikes,
+        strikes_until: terms
+            .window
+            .filter(|_| action.strikes > 0)
+            .and_then(|window| action.decided_at.checked_add_signed(window)),
+        cause: action.cause,
+        reverses: None,
+        // A question to a human is no business of the platform's.
+        acknowledge: terms.acknowledge.filter(|_| action.kind != ActionKind::Review),
+        told,
+    }
 }
 
 /// Says who, where and which item; never what was said or shown.
@@ -116,7 +176,7 @@ fn judged_event(outcome: &Outcome) -> Event {
     event(ITEM_JUDGED, outcome.envelope.id.to_string(), &outcome.envelope, outcome.decided_at, body)
 }
 
-fn action_event(action: &Action, next_frame_ms: Option<u32>) -> Event {
+fn action_event(action: &Action, next_frame_ms: Option<u32>, terms: &Terms) -> Event {
     let mut body = json!({
         "id": action.id,
         "action": action.kind,
@@ -130,7 +190,35 @@ fn action_event(action: &Action, next_frame_ms: Option<u32>) -> Event {
     if let Some(pause) = next_frame_ms {
         body["next_frame_ms"] = pause.into();
     }
+    if let Some(until) = action.expires_at {
+        body["expires_at"] = json!(until);
+    }
+    if action.strikes > 0 {
+        body["strikes"] = action.strikes.into();
+    }
+    if let Some(kind) = action.instead_of {
+        body["instead_of"] = json!(kind);
+    }
+    if let Some(cause) = action.cause {
+        body["cause"] = json!(cause);
+    }
+    if terms.acknowledge.is_some() && action.kind != ActionKind::Review {
+        body["acknowledge"] = true.into();
+    }
     event(MODERATION_ACTION, action.id.to_string(), &action.subject, action.decided_at, body)
+}
+
+/// A day's cap is reached.
+pub(crate) fn breaker_opened(tenant: &TenantId, kind: ActionKind, cap: u32, at: DateTime<Utc>) -> Event {
+    let day = at.date_naive();
+    Event {
+        sequence: 0,
+        kind: BREAKER_OPENED.to_owned(),
+        tenant: tenant.clone(),
+        key: uuid::Uuid::now_v7().to_string(),
+        at,
+        data: json!({ "action": kind, "cap": cap, "day": day }),
+    }
 }
 
 /// A score with four decimals.
@@ -142,7 +230,6 @@ fn number(value: f32) -> serde_json::Value {
 mod tests {
     use super::*;
     use crate::{
-        action::ActionKind,
         item::{ItemId, ItemKind},
         verdict::{Timings, Verdict},
     };
@@ -165,6 +252,9 @@ mod tests {
             reason: "No.".into(),
             confidence: 0.97,
             violations: 1,
+            strikes: 0,
+            lasts: None,
+            instead_of: None,
         };
         let id = ActionId(uuid::Uuid::from_u128(9));
         Outcome {
@@ -193,12 +283,15 @@ mod tests {
             timings: Timings::default(),
             reused: true,
             next_frame_ms: Some(200),
+            length: 9,
+            width: 4,
+            height: 4,
         }
     }
 
     #[test]
     fn p1_every_item_and_every_action_has_an_event() {
-        let record = outcome_record(outcome(), &[]);
+        let record = outcome_record(outcome(), &Terms::default(), &[]);
         let kinds: Vec<_> = record.events.iter().map(|event| event.kind.as_str()).collect();
         assert_eq!(kinds, [ITEM_JUDGED, MODERATION_ACTION]);
         assert_eq!(record.events[0].key, record.outcome.envelope.id.to_string());
@@ -229,7 +322,7 @@ mod tests {
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         };
         let hooks = [hook("all", &[]), hook("actions", &[MODERATION_ACTION]), hook("calls", &["call.started"])];
-        let told = outcome_record(outcome(), &hooks).webhooks;
+        let told = outcome_record(outcome(), &Terms::default(), &hooks).webhooks;
         assert_eq!(told, [(0, "all".into()), (1, "all".into()), (1, "actions".into())]);
     }
 }

@@ -8,7 +8,10 @@ macro_rules! schema {
 }
 
 /// Group, file name, text.
-pub const ALL: [(&str, &str, &str); 15] = [
+pub const ALL: [(&str, &str, &str); 19] = [
+    schema!("events", "action.unacknowledged.v1.json"),
+    schema!("events", "breaker.closed.v1.json"),
+    schema!("events", "breaker.opened.v1.json"),
     schema!("events", "call.ended.v1.json"),
     schema!("events", "call.joined.v1.json"),
     schema!("events", "call.left.v1.json"),
@@ -17,6 +20,7 @@ pub const ALL: [(&str, &str, &str); 15] = [
     schema!("events", "match.created.v1.json"),
     schema!("events", "match.ended.v1.json"),
     schema!("events", "moderation.action.v1.json"),
+    schema!("events", "policy.changed.v1.json"),
     schema!("events", "report.submitted.v1.json"),
     schema!("notices", "call.ended.v1.json"),
     schema!("notices", "call.joined.v1.json"),

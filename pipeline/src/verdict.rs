@@ -126,4 +126,17 @@ pub struct Outcome {
     /// Frames only: milliseconds after which the participant's next frame should be sent (`stream::sampling`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_frame_ms: Option<u32>,
+    /// Characters of a text, bytes of a picture; 0 when it was not written down (outcomes of before, and those that no model saw).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub length: usize,
+    /// Pixels per row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub width: u32,
+    /// Rows.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub height: u32,
+}
+
+fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -109,6 +109,9 @@ pub(crate) fn processed(fresh: bool) -> Processed {
         timings: Timings::default(),
         reused: false,
         next_frame_ms: None,
+        length: 0,
+        width: 0,
+        height: 0,
     };
     Processed { outcome, fresh }
 }

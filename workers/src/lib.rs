@@ -8,6 +8,8 @@
 //! | webhooks, told at least once | [`outbox`], [`signature`] |
 //! | events to the platform's bus, in order, without a gap | [`relay`] |
 //! | what the platform tells, put into effect | [`notices`] |
+//! | policies taken up while running | [`policies`] |
+//! | bans that end, actions told again | [`enforcement`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
@@ -20,6 +22,7 @@ pub mod backoff;
 pub mod breaker;
 pub mod config;
 pub mod consumer;
+pub mod enforcement;
 #[cfg(test)]
 mod fixtures;
 pub mod handle;
@@ -27,6 +30,7 @@ pub mod janitor;
 pub mod notices;
 pub mod outbox;
 pub mod pace;
+pub mod policies;
 pub mod reconcile;
 pub mod reindex;
 pub mod relay;

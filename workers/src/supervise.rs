@@ -19,6 +19,7 @@ use crate::{
     backoff::Jitter,
     breaker::Gate,
     consumer::{Consumer, Counts},
+    enforcement,
     handle::{HOLD, Rules, Terms},
     janitor::{Duty, Janitor},
     notices,
@@ -125,7 +126,7 @@ impl Workers {
         let rules = Rules::new(config.max_attempts, Duration::from_secs(config.item_seconds));
         let terms =
             Terms { rules, jitter: jitter.clone(), gate: Gate::new(jitter.clone()), hold: HOLD, stop: stop.clone() };
-        let apply = pipeline.clone();
+        let (apply, follow) = (pipeline.clone(), pipeline.clone());
         let relay = Relay {
             store: store.clone(),
             queue: queue.clone(),
@@ -154,9 +155,11 @@ impl Workers {
             let client = outbox::client().map_err(WorkersError::Client)?;
             Some(Outbox { store: store.clone(), webhooks, client, clock: clock.clone(), jitter, told: told.clone() })
         };
+        let follow = enforcement::run(follow, store.clone(), clock.clone(), relay.holder.clone(), stop.clone());
         let janitor = Arc::new(Janitor::new(store.clone(), index, queue.clone(), clock, retention));
         let mut workers = Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
         workers.spawn("consumer", consumer.run());
+        workers.spawn("enforcement", follow);
         workers.spawn("breaker", terms.gate.knock(store, workers.stop.clone()));
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));

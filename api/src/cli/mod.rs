@@ -7,8 +7,10 @@ pub mod doctor;
 pub mod eval;
 mod latency;
 pub mod models;
+pub mod policy;
 pub mod queue;
 pub mod serve;
+mod service;
 mod table;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
@@ -97,6 +99,8 @@ pub enum Verb {
     Eval(eval::Args),
     /// See how much waits in the queue, and deal with what was given up.
     Queue(queue::Args),
+    /// Check policies, try them and put them into force.
+    Policy(policy::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -131,6 +135,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Models(args) => models::run(args, &global).await,
         Verb::Eval(args) => eval::run(args, &global).await,
         Verb::Queue(args) => queue::run(args, &global).await,
+        Verb::Policy(args) => policy::run(args).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

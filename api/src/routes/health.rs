@@ -58,6 +58,8 @@ pub struct Readiness {
     /// The relay of events to the platform's bus, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     relay: Option<RelayView>,
+    /// Breakers of all tenants that are open today: humans decide instead. Null when the store does not say.
+    open_breakers: Option<usize>,
 }
 
 /// The relay of events to the platform's bus.
@@ -132,7 +134,8 @@ pub async fn ready(State(app): State<Shared>) -> (StatusCode, Json<Readiness>) {
 
 async fn look(app: &App) -> Readiness {
     let services = &app.services;
-    let (parts, depth, relay) = tokio::join!(parts::look(services), patient(services.queue.depth()), relay(app));
+    let (parts, depth, relay, open_breakers) =
+        tokio::join!(parts::look(services), patient(services.queue.depth()), relay(app), open_breakers(app));
     parts::show(&parts);
     let stopping = app.stopping.announced.is_cancelled();
     let models = services.engine.models().into_iter().map(|model| ModelView {
@@ -153,7 +156,14 @@ async fn look(app: &App) -> Readiness {
         models: models.collect(),
         lanes: depth.into_iter().map(LaneView::from).collect(),
         relay,
+        open_breakers,
     }
+}
+
+/// How many breakers are open.
+async fn open_breakers(app: &App) -> Option<usize> {
+    let open = tokio::time::timeout(parts::PATIENCE, app.services.pipeline.open_breakers()).await;
+    open.ok().and_then(Result::ok).map(|open| open.len())
 }
 
 /// How far the relay is, where there is one.

@@ -1,5 +1,7 @@
 //! One file per area. Every handler says in its signature whose scope it needs (`Allowed<…>`); what has none is open to everybody.
 
+pub mod actions;
+pub mod backtests;
 pub mod calls;
 pub mod check;
 pub mod compat;
@@ -13,6 +15,7 @@ pub mod items;
 pub mod judgement;
 pub mod multipart;
 pub mod notices;
+pub mod policies;
 pub mod profiles;
 pub mod queue;
 pub mod rejected;
@@ -53,6 +56,25 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
         .routes(routes!(similar::similar))
         .routes(routes!(embeddings::embed))
+        .routes(routes!(policies::list, policies::draft))
+        .routes(routes!(policies::validate))
+        .routes(routes!(policies::current))
+        .routes(routes!(policies::rollouts))
+        .routes(routes!(policies::roll_back))
+        .routes(routes!(backtests::start))
+        .routes(routes!(backtests::list))
+        .routes(routes!(backtests::show))
+        .routes(routes!(backtests::tune))
+        .routes(routes!(actions::show))
+        .routes(routes!(actions::acknowledge))
+        .routes(routes!(actions::undo))
+        .routes(routes!(actions::standing))
+        .routes(routes!(actions::list))
+        .routes(routes!(actions::tell))
+        .routes(routes!(actions::breakers))
+        .routes(routes!(actions::close_breaker))
+        .routes(routes!(policies::show))
+        .routes(routes!(policies::go_live))
         .routes(routes!(queue::stats))
         .routes(routes!(queue::list))
         .routes(routes!(queue::show, queue::discard))

@@ -40,6 +40,26 @@ fn routes() -> BTreeMap<String, Option<Scope>> {
         ("GET /v1/presence/{actor}", Some(Items)),
         ("POST /v1/reports", Some(Items)),
         ("GET /v1/reports/{id}", Some(Items)),
+        ("GET /v1/policies", Some(Admin)),
+        ("POST /v1/policies", Some(Admin)),
+        ("POST /v1/policies/validate", Some(Admin)),
+        ("GET /v1/policies/current", Some(Admin)),
+        ("GET /v1/policies/rollouts", Some(Admin)),
+        ("POST /v1/policies/rollback", Some(Admin)),
+        ("POST /v1/policies/backtest", Some(Admin)),
+        ("GET /v1/policies/backtests", Some(Admin)),
+        ("GET /v1/policies/backtests/{id}", Some(Admin)),
+        ("POST /v1/policies/tune", Some(Admin)),
+        ("GET /v1/policies/{number}", Some(Admin)),
+        ("POST /v1/policies/{number}/live", Some(Admin)),
+        ("GET /v1/actions/{id}", Some(Items)),
+        ("POST /v1/actions/{id}/ack", Some(Items)),
+        ("POST /v1/actions/{id}/undo", Some(Admin)),
+        ("GET /v1/actors/{id}", Some(Items)),
+        ("GET /v1/actors/{id}/actions", Some(Items)),
+        ("PUT /v1/actors/{id}/facts", Some(Items)),
+        ("GET /v1/breakers", Some(Admin)),
+        ("POST /v1/breakers/{action}/close", Some(Admin)),
         ("GET /schemas/{group}/{name}", None),
         ("PUT /v1/profiles/{id}", Some(Profiles)),
         ("GET /v1/profiles/{id}", Some(Profiles)),
@@ -72,7 +92,7 @@ async fn documented(service: &Service) -> BTreeMap<String, bool> {
 
 async fn status(service: &Service, route: &str) -> u16 {
     let (method, path) = route.split_once(' ').unwrap();
-    let path = path.replace("{id}", ID).replace("{actor}", "ann");
+    let path = path.replace("{id}", ID).replace("{actor}", "ann").replace("{number}", "1").replace("{action}", "ban");
     service.request(method, &path).send().await.unwrap().status().as_u16()
 }
 

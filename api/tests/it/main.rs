@@ -1,6 +1,7 @@
 //! The whole service over HTTP: one binary, one file per area. The models are fakes; everything else is real.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap in a test is a failed test")]
 
+mod actions;
 mod auth;
 mod bad_input;
 mod calls;
@@ -20,6 +21,7 @@ mod health;
 mod idempotency;
 mod items;
 mod notices;
+mod policies;
 mod profiles;
 mod queue;
 mod reports;

@@ -3,15 +3,22 @@
 use std::collections::{BTreeSet, HashMap};
 
 use cel::Value;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Policy, Rule, RuleMode, Then, expression::Hit};
 use crate::{
     action::ActionKind,
+    enforcement::{
+        inverse::restricts,
+        person::{Person, PersonState},
+    },
     item::ItemKind,
     language::Language,
     signal::Signal,
-    stream::call::{ParticipantState, Standing},
+    stream::{
+        call::{ParticipantState, Standing},
+        ladder::{Climb, Scope},
+    },
     verdict::Reason,
 };
 
@@ -36,6 +43,11 @@ pub struct Facts<'a> {
     pub suspected_frames: u32,
     /// Whether a ladder's action would still reach the participant.
     pub standing: Standing,
+    /// The person's place among a hundred ([`super::share`]): canaries act on those below their `percent`. `None` when nobody is
+    /// named: canaries then act on nobody.
+    pub share: Option<u8>,
+    /// What is known of the person; `None` when nobody is named, or nobody looked yet.
+    pub person: Option<&'a Person>,
 }
 
 /// What is to be done. Becomes an `Action` when it gets an id.
@@ -51,6 +63,12 @@ pub struct ActionDraft {
     pub confidence: f32,
     /// Violations in the ladder's window; 0 outside ladders.
     pub violations: u32,
+    /// Strikes that come with it.
+    pub strikes: u32,
+    /// How long it lasts; until it is taken back when absent.
+    pub lasts: Option<TimeDelta>,
+    /// What was asked for before the breaker made a review of it.
+    pub instead_of: Option<ActionKind>,
 }
 
 /// A decision.
@@ -68,6 +86,12 @@ pub struct Evaluation {
     pub mask: BTreeSet<String>,
     /// What is to be done; `None` for `allow`.
     pub draft: Option<ActionDraft>,
+    /// What the strikes lead to, beside `draft` ([`super::add_consequences`]).
+    pub consequence: Option<ActionDraft>,
+    /// Something depends on the person, and the facts had none: look them up and judge again.
+    pub wants_person: bool,
+    /// What is remembered of the person after this item; `None` when it is as before.
+    pub person: Option<PersonState>,
     /// A live ladder was climbed, whether or not it led to anything.
     pub climbed: bool,
     /// The participant after this item.
@@ -122,7 +146,7 @@ struct Fired<'a> {
 /// has passed.
 pub fn evaluate(policy: &Policy, facts: &Facts<'_>, state: &ParticipantState, at: DateTime<Utc>) -> Evaluation {
     let scores = Scores::of(facts);
-    let context = policy.constants.context(item(facts), &scores);
+    let context = policy.constants.context(item(facts), known(facts, at), &scores);
     let rules: Vec<&Rule> = policy.rules.iter().filter(|rule| rule.kinds.contains(&facts.kind)).collect();
     let back = state.disconnected_at.is_some_and(|since| at > since + policy.longest_window());
     let mut state = if back { state.clone().returned() } else { state.clone() };
@@ -130,32 +154,54 @@ pub fn evaluate(policy: &Policy, facts: &Facts<'_>, state: &ParticipantState, at
     let reachable = state.disconnected_at.is_none() && facts.standing == Standing::Open;
 
     let mut climbs = HashMap::new();
-    let (mut live, mut shadow, mut climbed) = (Vec::new(), Vec::new(), false);
+    let (mut live, mut shadow, mut climbed, mut wants_person) = (Vec::new(), Vec::new(), false, false);
+    let mut person = facts.person.map(|person| person.state.clone());
     for &rule in &rules {
         let Some(hit) = rule.condition.hit(&context, &scores) else { continue };
+        let acts = acts(rule, facts);
         let (action, violations) = match rule.then {
             Then::Action(action) => (action, 0),
+            Then::Ladder(ladder) if policy.ladders[ladder].scope == Scope::Person => {
+                // What nobody did, or somebody whom nobody has looked up yet, counts on no ladder.
+                let Some(person) = &mut person else {
+                    wants_person = true;
+                    continue;
+                };
+                let ladder = &policy.ladders[ladder];
+                let climb = if acts {
+                    let climbing = person.ladders.entry(ladder.name.clone()).or_default();
+                    let climb = || ladder.climb_held(&mut climbing.times, &mut climbing.held, at);
+                    *climbs.entry(&ladder.name).or_insert_with(climb)
+                } else {
+                    let mut climbing = person.ladders.get(&ladder.name).cloned().unwrap_or_default();
+                    ladder.climb_held(&mut climbing.times, &mut climbing.held, at)
+                };
+                led_to(climb)
+            }
             Then::Ladder(_) if !reachable => {
-                climbed |= rule.mode == RuleMode::Live;
+                climbed |= acts;
                 (ActionKind::Allow, 0)
             }
             Then::Ladder(ladder) => {
                 let ladder = &policy.ladders[ladder];
-                let climb = match rule.mode {
-                    RuleMode::Live => {
-                        climbed = true;
-                        let times = state.violations.entry(ladder.name.clone()).or_default();
-                        *climbs.entry(&ladder.name).or_insert_with(|| ladder.climb(times, at))
-                    }
-                    RuleMode::Shadow => {
-                        ladder.climb(&mut state.violations.get(&ladder.name).cloned().unwrap_or_default(), at)
-                    }
+                let mut held = state.held.get(&ladder.name).copied();
+                let climb = if acts {
+                    climbed = true;
+                    let times = state.violations.entry(ladder.name.clone()).or_default();
+                    let climb = || ladder.climb_held(times, &mut held, at);
+                    *climbs.entry(&ladder.name).or_insert_with(climb)
+                } else {
+                    let mut times = state.violations.get(&ladder.name).cloned().unwrap_or_default();
+                    ladder.climb_held(&mut times, &mut held.clone(), at)
                 };
-                (climb.action.unwrap_or(ActionKind::Allow), climb.violations)
+                if let Some(held) = held {
+                    state.held.insert(ladder.name.clone(), held);
+                }
+                led_to(climb)
             }
         };
         let fired = Fired { rule, hit, action, violations };
-        if rule.mode == RuleMode::Live { live.push(fired) } else { shadow.push(fired) }
+        if acts { live.push(fired) } else { shadow.push(fired) }
     }
     live.sort_by(|a, b| b.action.cmp(&a.action).then(b.hit.score.total_cmp(&a.hit.score)));
 
@@ -170,7 +216,11 @@ pub fn evaluate(policy: &Policy, facts: &Facts<'_>, state: &ParticipantState, at
         reason: fired.rule.reason.clone(),
         confidence: fired.hit.score.clamp(0.0, 1.0),
         violations: fired.violations,
+        strikes: policy.weight(fired.rule),
+        lasts: fired.rule.lasts.filter(|_| restricts(fired.action)),
+        instead_of: None,
     });
+    wants_person |= facts.person.is_none() && draft.as_ref().is_some_and(|draft| draft.strikes > 0);
     Evaluation {
         action,
         confidence: live.first().map_or(1.0 - looked_at.unwrap_or(0.0), |fired| fired.hit.score).clamp(0.0, 1.0),
@@ -178,14 +228,51 @@ pub fn evaluate(policy: &Policy, facts: &Facts<'_>, state: &ParticipantState, at
         reasons: live.into_iter().map(reason).collect(),
         shadow: shadow.into_iter().map(reason).collect(),
         draft,
+        consequence: None,
+        wants_person,
+        person: person.filter(|state| facts.person.is_some_and(|before| before.state != *state)),
         climbed,
         state,
     }
 }
 
+fn led_to(climb: Climb) -> (ActionKind, u32) {
+    (climb.action.unwrap_or(ActionKind::Allow), climb.violations)
+}
+
+/// What conditions read as `actor`. Only what is known is there: a rule that reads anything else does not fire.
+fn known(facts: &Facts<'_>, at: DateTime<Utc>) -> HashMap<String, Value> {
+    let Some(person) = facts.person else { return HashMap::new() };
+    let mut known = HashMap::from([
+        ("strikes".to_owned(), Value::Int(person.strikes.into())),
+        ("restricted".to_owned(), Value::Bool(!person.restrictions.is_empty())),
+    ]);
+    if let Some(created) = person.account_created_at {
+        known.insert("account_age_days".to_owned(), Value::Int((at - created).num_days().max(0)));
+    }
+    if let Some(evasion) = person.evasion {
+        known.insert("evasion".to_owned(), Value::Int(evasion.into()));
+    }
+    known
+}
+
+/// Does the rule act on this person?
+fn acts(rule: &Rule, facts: &Facts<'_>) -> bool {
+    match rule.mode {
+        RuleMode::Live => true,
+        RuleMode::Shadow => false,
+        RuleMode::Canary => facts.share.is_some_and(|share| share < rule.percent),
+    }
+}
+
+/// What conditions read as `item`. A length of 0 is one that is not known, since nothing empty is judged: then the size is not there.
 fn item(facts: &Facts<'_>) -> HashMap<String, Value> {
+    let kind = ("kind".to_owned(), Value::from(facts.kind.as_str()));
+    if facts.length == 0 {
+        return HashMap::from([kind]);
+    }
     HashMap::from([
-        ("kind".to_owned(), Value::from(facts.kind.as_str())),
+        kind,
         ("length".to_owned(), Value::Int(i64::try_from(facts.length).unwrap_or(i64::MAX))),
         ("width".to_owned(), Value::Int(facts.width.into())),
         ("height".to_owned(), Value::Int(facts.height.into())),
@@ -233,6 +320,8 @@ mod tests {
             context: &context,
             suspected_frames: 0,
             standing: Standing::Open,
+            share: None,
+            person: None,
         };
         evaluate(policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH)
     }
@@ -336,6 +425,96 @@ mod tests {
     }
 
     #[test]
+    fn p2_a_canary_acts_on_its_share_of_the_people_and_on_nobody_unnamed() {
+        let policy = policy(&rule("r", "text", "score.a > 0.5", "action = \"ban\"\nmode = \"canary\"\npercent = 30"));
+        let signals = signals(&[("a", 0.9)]);
+        for (share, acts) in [(None, false), (Some(0), true), (Some(29), true), (Some(30), false), (Some(99), false)] {
+            let facts = Facts {
+                kind: ItemKind::Text,
+                length: 5,
+                width: 0,
+                height: 0,
+                language: None,
+                signals: &signals,
+                context: &[],
+                suspected_frames: 0,
+                standing: Standing::Open,
+                share,
+                person: None,
+            };
+            let decision = evaluate(&policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH);
+            assert_eq!((decision.draft.is_some(), decision.shadow.len()), (acts, usize::from(!acts)), "{share:?}");
+        }
+    }
+
+    #[test]
+    fn p3_conditions_read_what_is_known_of_the_person_and_nothing_else() {
+        let created = DateTime::UNIX_EPOCH - TimeDelta::days(3);
+        let known = Person { strikes: 4, account_created_at: Some(created), ..Person::default() };
+        for (when, reads, nobody, stranger, somebody) in [
+            ("actor.strikes >= 4", true, false, false, true),
+            ("actor.strikes < 1", true, false, true, false),
+            ("!actor.restricted", true, false, true, true),
+            ("actor.account_age_days < 7", true, false, false, true),
+            ("actor.evasion > 0", true, false, false, false),
+            ("!(actor.evasion > 0)", true, false, false, false),
+            ("actor['strikes'] >= 4 && score.a > 0.5", true, false, false, true),
+            ("score.a > 0.5", false, true, true, true),
+        ] {
+            let policy = policy(&rule("r", "text", when, "action = \"warn\""));
+            assert_eq!(policy.reads_person(ItemKind::Text), reads, "{when}");
+            let signals = signals(&[("a", 0.9)]);
+            for (person, fires) in [(None, nobody), (Some(&Person::default()), stranger), (Some(&known), somebody)] {
+                let facts = Facts { person, ..bare(ItemKind::Text, &signals) };
+                let decision = evaluate(&policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH);
+                assert_eq!(decision.flagged(), fires, "{when}: {person:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn f4_a_ladder_over_the_person_counts_texts_and_frames_together() {
+        let ladder = "[[ladder]]\nname = \"p\"\nscope = \"person\"\nwindow_seconds = 864000\n\
+                      steps = [{ violations = 1, action = \"warn\" }, { violations = 3, action = \"suspend\" }]\n";
+        let rules = [
+            rule("text", "text", "score.a > 0.5", "ladder = \"p\"\nhours = 24"),
+            rule("frame", "frame", "score.a > 0.5", "ladder = \"p\"\nhours = 24"),
+        ];
+        let policy = policy(&format!("{ladder}{}", rules.concat()));
+        let signals = signals(&[("a", 0.9)]);
+        let mut person = Person::default();
+        let mut actions = Vec::new();
+        for kind in [ItemKind::Text, ItemKind::Frame, ItemKind::Text] {
+            let facts = Facts { person: Some(&person), ..bare(kind, &signals) };
+            let decision = evaluate(&policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH);
+            let draft = decision.draft.unwrap();
+            actions.push((draft.kind, draft.violations, draft.lasts.map(|lasts| lasts.num_hours())));
+            person.state = decision.person.unwrap();
+        }
+        use ActionKind::{Suspend, Warn};
+        assert_eq!(actions, [(Warn, 1, None), (Warn, 2, None), (Suspend, 3, Some(24))]);
+        let stranger =
+            evaluate(&policy, &bare(ItemKind::Text, &signals), &ParticipantState::default(), DateTime::UNIX_EPOCH);
+        assert!(stranger.wants_person && !stranger.flagged(), "what nobody did counts on no ladder");
+    }
+
+    fn bare(kind: ItemKind, signals: &[Signal]) -> Facts<'_> {
+        Facts {
+            kind,
+            length: 5,
+            width: 0,
+            height: 0,
+            language: None,
+            signals,
+            context: &[],
+            suspected_frames: 0,
+            standing: Standing::Open,
+            share: None,
+            person: None,
+        }
+    }
+
+    #[test]
     fn f2_two_rules_of_a_ladder_are_one_violation() {
         let policy = policy(
             &[
@@ -364,6 +543,8 @@ mod tests {
             context: &[],
             suspected_frames: 0,
             standing,
+            share: None,
+            person: None,
         };
         let at = |seconds| DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
         let mut state = ParticipantState::default();

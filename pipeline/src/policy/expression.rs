@@ -17,10 +17,12 @@ use super::evaluate::Scores;
 use crate::lists::PREFIX;
 
 /// What a condition may read.
-const VARIABLES: [&str; 6] = ["score", "context", "list", "item", "thresholds", "labels"];
+const VARIABLES: [&str; 7] = ["score", "context", "list", "item", "actor", "thresholds", "labels"];
 /// Fields of `item`.
 const ITEM_FIELDS: [&str; 7] =
     ["kind", "length", "width", "height", "language", "language_supported", "suspected_frames"];
+/// Fields of `actor`.
+const ACTOR_FIELDS: [&str; 4] = ["strikes", "restricted", "account_age_days", "evasion"];
 /// Longest condition, in characters.
 const MAX_SOURCE: usize = 4096;
 /// Deepest `exists` inside `exists`: a condition's cost must stay small.
@@ -55,12 +57,18 @@ impl Constants {
     }
 
     /// The variables of one item.
-    pub(crate) fn context(&self, item: HashMap<String, Value>, scores: &Scores<'_>) -> Context<'static, 'static> {
+    pub(crate) fn context(
+        &self,
+        item: HashMap<String, Value>,
+        actor: HashMap<String, Value>,
+        scores: &Scores<'_>,
+    ) -> Context<'static, 'static> {
         let mut context = Context::with_env(Arc::clone(&self.env));
         for (name, value) in &self.values {
             context.add_variable_from_value(*name, value.clone());
         }
         context.add_variable_from_value("item", item);
+        context.add_variable_from_value("actor", actor);
         context.add_variable_from_value("score", numbers(&scores.alone));
         context.add_variable_from_value("context", numbers(&scores.context));
         // A list always has an answer: no hit is 0.
@@ -98,6 +106,7 @@ struct Alternative {
 #[derive(Debug)]
 pub(crate) struct Condition {
     alternatives: Vec<Alternative>,
+    reads_person: bool,
 }
 
 /// What made a condition true.
@@ -129,7 +138,7 @@ impl Condition {
             let offset = program.source_info().offset_for(node).map_or(0, |(start, _)| start);
             Flaw { character: offset as usize, message }
         };
-        let mut alternatives = Vec::new();
+        let (mut alternatives, mut reads_person) = (Vec::new(), false);
         for node in split(program.expression()) {
             let mut walk = Walk {
                 constants,
@@ -138,13 +147,15 @@ impl Condition {
                 reads: Vec::new(),
                 dynamic: Vec::new(),
                 names: Vec::new(),
+                reads_person: false,
             };
             walk.visit(node).map_err(place)?;
+            reads_person |= walk.reads_person;
             let reads = walk.finish();
             probe(node, &reads, constants).map_err(place)?;
             alternatives.push(Alternative { node: node.clone(), reads });
         }
-        Ok(Self { alternatives })
+        Ok(Self { alternatives, reads_person })
     }
 
     /// Is the condition true? A condition that fails, because it reads a score that is not there, is not.
@@ -173,6 +184,16 @@ impl Condition {
     pub(crate) fn highest(&self, scores: &Scores<'_>) -> Option<f32> {
         let reads = self.alternatives.iter().flat_map(|alternative| &alternative.reads);
         reads.filter_map(|read| scores.get(read.context, &read.label)).max_by(f32::total_cmp)
+    }
+
+    /// Does it look at what is known of the person?
+    pub(crate) fn reads_person(&self) -> bool {
+        self.reads_person
+    }
+
+    /// Does it look at a word list?
+    pub(crate) fn reads_lists(&self) -> bool {
+        self.alternatives.iter().flat_map(|alternative| &alternative.reads).any(|read| read.label.starts_with(PREFIX))
     }
 
     /// Does it look at scores of the context window?
@@ -209,6 +230,8 @@ struct Walk<'a> {
     dynamic: Vec<bool>,
     /// Strings that such a variable may stand for.
     names: Vec<String>,
+    /// It names `actor`.
+    reads_person: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -229,6 +252,7 @@ impl<'a> Walk<'a> {
                             match variable {
                                 "score" => self.dynamic.push(false),
                                 "context" => self.dynamic.push(true),
+                                "actor" => self.reads_person = true,
                                 _ => {}
                             }
                             self.visit(key)
@@ -289,7 +313,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ident(&self, id: u64, name: &str) -> Result<(), (u64, String)> {
+    fn ident(&mut self, id: u64, name: &str) -> Result<(), (u64, String)> {
+        self.reads_person |= name == "actor" && !self.scope.contains(&name);
         if name.starts_with('@') || self.scope.contains(&name) || VARIABLES.contains(&name) {
             return Ok(());
         }
@@ -299,6 +324,10 @@ impl<'a> Walk<'a> {
     fn field(&mut self, id: u64, variable: &str, field: &str) -> Result<(), (u64, String)> {
         let known: Vec<&str> = match variable {
             "item" => ITEM_FIELDS.to_vec(),
+            "actor" => {
+                self.reads_person = true;
+                ACTOR_FIELDS.to_vec()
+            }
             "thresholds" => self.constants.thresholds.keys().map(String::as_str).collect(),
             "labels" => self.constants.labels.keys().map(String::as_str).collect(),
             "list" => self.constants.list_names().collect(),
@@ -357,7 +386,11 @@ fn probe(node: &IdedExpr, reads: &[Read], constants: &Constants) -> Result<(), (
             };
             ((*field).to_owned(), value)
         });
-        match Value::resolve(node, &constants.context(item.collect(), &scores)) {
+        let actor = ACTOR_FIELDS.iter().map(|field| {
+            let value = if *field == "restricted" { Value::Bool(value > 0.0) } else { Value::Int(value as i64) };
+            ((*field).to_owned(), value)
+        });
+        match Value::resolve(node, &constants.context(item.collect(), actor.collect(), &scores)) {
             Ok(Value::Bool(_)) => {}
             Ok(other) => {
                 return Err((

@@ -10,19 +10,23 @@ use super::{
     Policy, PolicyError, Rule, RuleMode, Then, UnsupportedLanguages,
     expression::{Condition, Constants},
     locate::offset_in_raw,
+    tables::{self, AcknowledgeFile, RolloutRules, StrikesFile},
 };
 use crate::{
     action::ActionKind,
+    enforcement::{inverse::restricts, strikes::Severity},
     hash::sha256_hex,
     item::ItemKind,
     lists::{ListFile, WordLists},
-    stream::ladder::{Ladder, MAX_REMEMBERED, Step},
+    stream::ladder::{Ladder, MAX_REMEMBERED, Scope, Step},
 };
 
 /// Largest policy file, in bytes.
 const MAX_BYTES: usize = 1 << 20;
-/// Longest window: a day.
+/// Longest window, cooldown and calm of a ladder over one call: a day.
 const MAX_WINDOW_SECONDS: u64 = 86_400;
+/// The same over a person: 90 days.
+const MAX_PERSON_SECONDS: u64 = 90 * 86_400;
 /// Most labels in a set.
 const MAX_LABELS: usize = 256;
 
@@ -42,6 +46,12 @@ struct PolicyFile {
     ladders: Vec<LadderFile>,
     #[serde(default, rename = "rule")]
     rules: Vec<RuleFile>,
+    strikes: Option<StrikesFile>,
+    #[serde(default)]
+    breaker: BTreeMap<ActionKind, Spanned<u32>>,
+    acknowledge: Option<AcknowledgeFile>,
+    #[serde(default)]
+    rollout: RolloutRules,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +60,10 @@ struct LadderFile {
     name: Spanned<String>,
     window_seconds: Spanned<u64>,
     steps: Spanned<Vec<Step>>,
+    #[serde(default)]
+    scope: Scope,
+    cooldown_seconds: Option<Spanned<u64>>,
+    calm_seconds: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -63,18 +77,22 @@ struct RuleFile {
     reason: Spanned<String>,
     #[serde(default)]
     mode: RuleMode,
+    percent: Option<Spanned<u8>>,
     #[serde(default)]
     mask: Vec<String>,
+    severity: Option<Severity>,
+    strikes: Option<u32>,
+    hours: Option<Spanned<u32>>,
 }
 
 /// Makes errors that point into the file.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     file: &'a str,
     text: &'a str,
 }
 
 impl Source<'_> {
-    fn error(&self, offset: usize, message: impl Into<String>) -> PolicyError {
+    pub(super) fn error(&self, offset: usize, message: impl Into<String>) -> PolicyError {
         PolicyError::at(self.file, self.text, offset, message)
     }
 
@@ -108,11 +126,19 @@ impl Source<'_> {
 
     fn ladder(&self, ladder: LadderFile, seen: &mut HashSet<String>) -> Result<Ladder, PolicyError> {
         let name = self.unique("ladder", &ladder.name, seen)?;
-        let seconds = *ladder.window_seconds.get_ref();
-        if !(1..=MAX_WINDOW_SECONDS).contains(&seconds) {
-            let message = format!("a window has 1 to {MAX_WINDOW_SECONDS} seconds");
-            return Err(self.error(ladder.window_seconds.span().start, message));
-        }
+        let most = if ladder.scope == Scope::Person { MAX_PERSON_SECONDS } else { MAX_WINDOW_SECONDS };
+        let time = |what: &str, seconds: &Spanned<u64>| {
+            if !(1..=most).contains(seconds.get_ref()) {
+                return Err(self.error(seconds.span().start, format!("a {what} has 1 to {most} seconds")));
+            }
+            Ok(TimeDelta::seconds(i64::try_from(*seconds.get_ref()).unwrap_or(i64::MAX)))
+        };
+        let window = time("window", &ladder.window_seconds)?;
+        let or_none = |what, seconds: &Option<Spanned<u64>>| {
+            seconds.as_ref().map_or_else(|| Ok(TimeDelta::zero()), |seconds| time(what, seconds))
+        };
+        let (cooldown, calm) =
+            (or_none("cooldown", &ladder.cooldown_seconds)?, or_none("time of calm", &ladder.calm_seconds)?);
         let span = ladder.steps.span();
         let steps = ladder.steps.into_inner();
         let refuse = |message: String| Err(self.error(span.start, message));
@@ -130,8 +156,7 @@ impl Source<'_> {
                 return refuse("a step cannot `allow`: leave it out".into());
             }
         }
-        let window = TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
-        Ok(Ladder { name, window, steps })
+        Ok(Ladder { name, window, steps, scope: ladder.scope, cooldown, calm })
     }
 
     fn rule(
@@ -153,10 +178,13 @@ impl Source<'_> {
             (Some(action), None) => Then::Action(action),
             (None, Some(ladder)) => {
                 let at = ladder.span().start;
-                if kinds.iter().any(|kind| *kind != ItemKind::Frame) {
-                    return Err(self.error(at, "ladders count frames of calls: give other kinds an `action`"));
-                }
                 let known = ladders.iter().position(|known| known.name == *ladder.get_ref());
+                if known.is_none_or(|known| ladders[known].scope == Scope::Call)
+                    && kinds.iter().any(|kind| *kind != ItemKind::Frame)
+                {
+                    let message = "ladders count frames of calls: give other kinds an `action`, or the ladder `scope = \"person\"`";
+                    return Err(self.error(at, message));
+                }
                 Then::Ladder(known.ok_or_else(|| {
                     let names: Vec<_> = ladders.iter().map(|ladder| ladder.name.as_str()).collect();
                     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
@@ -167,6 +195,34 @@ impl Source<'_> {
                 let message = format!("rule `{name}` needs either an `action` or a `ladder`");
                 return Err(self.error(rule.name.span().start, message));
             }
+        };
+        let acts = |wanted: fn(ActionKind) -> bool| match then {
+            Then::Action(action) => wanted(action),
+            Then::Ladder(ladder) => ladders[ladder].steps.iter().any(|step| wanted(step.action)),
+        };
+        let lasts = match &rule.hours {
+            Some(hours) if !acts(restricts) => {
+                let message = "only a suspension or a ban lasts for `hours`";
+                return Err(self.error(hours.span().start, message));
+            }
+            Some(hours) => Some(tables::lasting(self, hours.span().start, *hours.get_ref())?),
+            None => None,
+        };
+        let percent = match (rule.mode, &rule.percent) {
+            (RuleMode::Canary, Some(percent)) if (1..=99).contains(percent.get_ref()) => *percent.get_ref(),
+            (RuleMode::Canary, Some(percent)) => {
+                let message = "`percent` of a canary is 1 to 99: for everybody, make the rule `live`";
+                return Err(self.error(percent.span().start, message));
+            }
+            (RuleMode::Canary, None) => {
+                let message = format!("rule `{name}` is a canary: say for how many people in a hundred with `percent`");
+                return Err(self.error(rule.name.span().start, message));
+            }
+            (_, Some(percent)) => {
+                let message = "only a rule with `mode = \"canary\"` has a `percent`";
+                return Err(self.error(percent.span().start, message));
+            }
+            (_, None) => 100,
         };
         let condition = Condition::compile(rule.when.get_ref(), constants).map_err(|flaw| {
             let span = rule.when.span();
@@ -180,7 +236,11 @@ impl Source<'_> {
             then,
             reason: rule.reason.into_inner().trim().to_owned(),
             mode: rule.mode,
+            percent,
             mask: rule.mask,
+            severity: rule.severity,
+            strikes: rule.strikes,
+            lasts,
             condition,
         })
     }
@@ -218,9 +278,28 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Policy, PolicyError> {
     let rules = raw.rules.into_iter().map(|rule| source.rule(rule, &ladders, &constants, &mut seen));
     let rules = rules.collect::<Result<Vec<_>, _>>()?;
 
+    let strikes = raw.strikes.map(|table| tables::strikes(&source, table)).transpose()?;
+    let caps = tables::breaker(&source, raw.breaker)?;
+    let acknowledge = raw.acknowledge.as_ref().map(|table| tables::acknowledge(&source, table)).transpose()?;
+
+    let rollout = raw.rollout;
     let digest = sha256_hex(text.as_bytes());
     let version = format!("{name}@{}", &digest[..12]);
-    Ok(Policy { name, version, unsupported_languages: raw.unsupported_languages, lists, rules, ladders, constants })
+    let (unsupported_languages, text) = (raw.unsupported_languages, text.into());
+    Ok(Policy {
+        name,
+        version,
+        text,
+        unsupported_languages,
+        lists,
+        rules,
+        ladders,
+        strikes,
+        caps,
+        acknowledge,
+        rollout,
+        constants,
+    })
 }
 
 #[cfg(test)]
@@ -236,6 +315,10 @@ mod tests {
     /// A policy whose only rule, from line 6 on, has these lines.
     fn rule(lines: &str) -> String {
         format!("{HEAD}[[rule]]\nname = \"r\"\nkinds = [\"text\"]\nreason = \"why\"\n{lines}\n")
+    }
+
+    fn strikes(days: &str, steps: &str) -> String {
+        format!("{HEAD}[strikes]\ndays = {days}\nweights = {{ low = 1 }}\nsteps = [{steps}]\n")
     }
 
     #[test]
@@ -270,6 +353,20 @@ mod tests {
             ("name = \"x\"\n[labels]\nbad = []\n".into(), 3, 7, "1 to 256 labels"),
             (rule("when = \"true\"\naction = \"explode\""), 11, 10, "unknown variant `explode`"),
             (rule("when = \"true\"\naction = \"warn\"\nmode = \"loud\""), 12, 8, "unknown variant `loud`"),
+            (rule("when = \"true\"\naction = \"warn\"\nmode = \"canary\""), 7, 8, "is a canary: say for how many"),
+            (rule("when = \"true\"\naction = \"warn\"\nmode = \"canary\"\npercent = 100"), 13, 11, "1 to 99"),
+            (rule("when = \"true\"\naction = \"warn\"\npercent = 10"), 12, 11, "only a rule with"),
+            (rule("when = \"true\"\naction = \"warn\"\nhours = 3"), 12, 9, "only a suspension or a ban lasts"),
+            (rule("when = \"true\"\naction = \"ban\"\nhours = 0"), 12, 9, "`hours` is 1 to"),
+            (rule("when = \"true\"\naction = \"ban\"\nseverity = \"bad\""), 12, 12, "unknown variant `bad`"),
+            (format!("{HEAD}[breaker]\nban = 5\nwarn = 7\n"), 8, 8, "`warn` needs no breaker"),
+            (format!("{HEAD}[acknowledge]\nseconds = 0\ntries = 3\n"), 7, 11, "`seconds` is 1 to 3600"),
+            (format!("{HEAD}[acknowledge]\nseconds = 60\ntries = 0\n"), 8, 9, "`tries` is 1 to 20"),
+            (strikes("0", "{ strikes = 1, action = \"ban\" }"), 7, 8, "`days` is 1 to 3650"),
+            (strikes("9", ""), 9, 9, "1 to 20 steps"),
+            (strikes("9", "{ strikes = 0, action = \"ban\" }"), 9, 9, "ascend by `strikes`"),
+            (strikes("9", "{ strikes = 1, action = \"warn\" }"), 9, 9, "is `suspend` or `ban`"),
+            (strikes("9", "{ strikes = 1, action = \"suspend\" }"), 9, 9, "a suspension has an end"),
             (rule("when = \"true\""), 7, 8, "either an `action` or a `ladder`"),
             (rule("when = \"true\"\naction = \"warn\"\nladder = \"l\""), 7, 8, "either an `action` or a `ladder`"),
             (rule("when = \"true\"\nladder = \"l\""), 11, 10, "give other kinds an `action`"),
@@ -281,7 +378,7 @@ mod tests {
                 rule("when = \"scores.toxic > 0.5\"\naction = \"warn\""),
                 10,
                 9,
-                "unknown variable `scores`: a condition knows score, context, list, item, thresholds, labels",
+                "unknown variable `scores`: a condition knows score, context, list, item, actor, thresholds, labels",
             ),
             (
                 rule("when = \"score.a > thresholds.cat\"\naction = \"warn\""),

@@ -4,23 +4,42 @@
 //! of `policies/default.toml` documents the format and the variables. A file is checked as a whole before it is used;
 //! an error names line and column ([`PolicyError`]). Deciding is pure ([`evaluate`]).
 
+pub mod backtest;
+mod consequence;
 mod error;
 mod evaluate;
 mod expression;
 mod file;
 mod locate;
+pub mod rollout;
 mod set;
+mod share;
+mod tables;
+pub mod tuner;
 
+pub use consequence::{STRIKES, add_consequences};
 pub use error::PolicyError;
 pub use evaluate::{ActionDraft, Evaluation, Facts, evaluate};
-pub use set::PolicySet;
+pub use set::{InForce, PolicySet};
+pub use share::share;
+pub use tables::RolloutRules;
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::{action::ActionKind, item::ItemKind, lists::WordLists, stream::ladder::Ladder};
+use crate::{
+    action::ActionKind,
+    enforcement::{
+        acknowledge::Acknowledge,
+        breaker::Caps,
+        strikes::{Severity, StrikeRules},
+    },
+    item::ItemKind,
+    lists::WordLists,
+    stream::ladder::{Ladder, Scope},
+};
 
 /// The policy that is in force when nobody wrote another.
 pub const BUILTIN: &str = include_str!("../../policies/default.toml");
@@ -34,6 +53,8 @@ pub enum RuleMode {
     Live,
     /// It is evaluated and recorded, and never acts: a rule on trial.
     Shadow,
+    /// It acts for a share of the people, always the same ones, and is a shadow for the others.
+    Canary,
 }
 
 /// What models do with a text in a language that they have not learnt.
@@ -69,8 +90,16 @@ pub struct Rule {
     pub reason: String,
     /// Whether it acts.
     pub mode: RuleMode,
+    /// For how many people in a hundred it acts; 100 unless it is a canary.
+    pub percent: u8,
     /// Labels whose spans are masked in the sanitized text when it fires.
     pub mask: Vec<String>,
+    /// How bad it is to break it.
+    pub severity: Option<Severity>,
+    /// Strikes of breaking it, whatever its severity.
+    pub strikes: Option<u32>,
+    /// How long its suspension or ban lasts; for good when absent.
+    pub lasts: Option<TimeDelta>,
     condition: expression::Condition,
 }
 
@@ -78,10 +107,15 @@ pub struct Rule {
 pub struct Policy {
     name: String,
     version: String,
+    text: Arc<str>,
     unsupported_languages: UnsupportedLanguages,
     lists: WordLists,
     rules: Vec<Rule>,
     ladders: Vec<Ladder>,
+    strikes: Option<StrikeRules>,
+    caps: Caps,
+    acknowledge: Option<Acknowledge>,
+    rollout: RolloutRules,
     constants: expression::Constants,
 }
 
@@ -113,6 +147,16 @@ impl Policy {
         &self.version
     }
 
+    /// SHA-256 of the text, lower-case hex.
+    pub fn digest(&self) -> String {
+        crate::hash::sha256_hex(self.text.as_bytes())
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// What models do with a text in a language that they have not learnt.
     pub fn unsupported_languages(&self) -> UnsupportedLanguages {
         self.unsupported_languages
@@ -138,6 +182,36 @@ impl Policy {
         &self.ladders
     }
 
+    /// What strikes weigh and lead to.
+    pub fn strikes(&self) -> Option<&StrikeRules> {
+        self.strikes.as_ref()
+    }
+
+    /// What is asked of the version that comes after this one.
+    pub fn rollout(&self) -> RolloutRules {
+        self.rollout
+    }
+
+    /// How many severe actions a day may be decided without a human.
+    pub fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// How long the platform's word is awaited; `None`: nobody asks for it.
+    pub fn acknowledge(&self) -> Option<Acknowledge> {
+        self.acknowledge
+    }
+
+    /// Does any rule for `kind` look at what is known of the person?
+    pub fn reads_person(&self, kind: ItemKind) -> bool {
+        self.rules.iter().any(|rule| rule.kinds.contains(&kind) && rule.condition.reads_person())
+    }
+
+    /// Does any rule look at a word list?
+    pub fn reads_lists(&self) -> bool {
+        self.rules.iter().any(|rule| rule.condition.reads_lists())
+    }
+
     /// Does any rule for `kind` look at scores of the context window?
     pub fn reads_context(&self, kind: ItemKind) -> bool {
         self.rules.iter().any(|rule| rule.kinds.contains(&kind) && rule.condition.reads_context())
@@ -145,6 +219,7 @@ impl Policy {
 
     /// The longest window of all ladders.
     pub(crate) fn longest_window(&self) -> TimeDelta {
-        self.ladders.iter().map(|ladder| ladder.window).max().unwrap_or_else(TimeDelta::zero)
+        let of_calls = self.ladders.iter().filter(|ladder| ladder.scope == Scope::Call);
+        of_calls.map(|ladder| ladder.window).max().unwrap_or_else(TimeDelta::zero)
     }
 }

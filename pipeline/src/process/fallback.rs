@@ -1,6 +1,6 @@
 //! What is recorded when the models fail: an outcome that says so.
 
-use super::{Mode, Pipeline, Processed, Stopwatch, Work};
+use super::{Mode, Pipeline, Processed, Ruling, Stopwatch, Work, contended};
 use crate::{
     Lane,
     action::ActionKind,
@@ -45,21 +45,21 @@ impl Pipeline {
         fallback: Fallback,
         error: &PipelineError,
     ) -> Result<Processed, PipelineError> {
-        let (envelope, policy) = (&item.envelope, self.policies.of(&item.envelope.tenant));
+        let (envelope, policy) = (&item.envelope, self.policy_for(&item.envelope));
         let action = fallback.action(envelope.kind);
         tracing::error!(item.id = %envelope.id, lane = lane.as_str(), %error, action = action.as_str(), "the models fail: answered without them");
         metrics::counter!("chaperone_items_unjudged_total", "lane" => lane.as_str(), "action" => action.as_str())
             .increment(1);
         let verdict = unjudged(fallback, action, policy.version().to_owned());
         let watch = Stopwatch::start(self.clock.now() - envelope.received_at);
-        let (reused, next_frame_ms) = (false, None);
+        let (reused, next_frame_ms, size) = (false, None, (0, 0, 0));
         let any_language = false;
-        let work =
-            Work { envelope, content: &item.content, lane, mode, policy, watch, any_language, reused, next_frame_ms };
-        let evaluation = evaluation(&verdict);
-        let record = self.decide(&work, Vec::new(), verdict, &evaluation);
+        let content = &item.content;
+        let work = Work { envelope, content, lane, mode, policy, watch, any_language, reused, next_frame_ms, size };
+        let ruling = Ruling::plain(evaluation(&verdict));
+        let record = self.decide(&work, Vec::new(), verdict, &ruling);
         debug_assert!(record.participant.is_none(), "what nobody saw changes nobody's standing");
-        self.commit(work, record).await
+        self.try_commit(&work, record, &ruling).await?.ok_or_else(|| contended("an item"))
     }
 }
 
@@ -89,6 +89,9 @@ fn evaluation(verdict: &Verdict) -> Evaluation {
         reason: reason.text.clone(),
         confidence: 0.0,
         violations: 0,
+        strikes: 0,
+        lasts: None,
+        instead_of: None,
     });
     Evaluation {
         action: verdict.action,
@@ -97,6 +100,9 @@ fn evaluation(verdict: &Verdict) -> Evaluation {
         confidence: 0.0,
         mask: Default::default(),
         draft,
+        consequence: None,
+        wants_person: false,
+        person: None,
         climbed: false,
         state: ParticipantState::default(),
     }

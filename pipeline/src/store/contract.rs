@@ -1,7 +1,9 @@
 //! The suite that every store passes. `store_contract!` makes the tests; its argument is an async function that opens an
 //! empty store.
 
+mod enforcement;
 mod feedback;
+mod policies;
 mod processes;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -33,7 +35,14 @@ macro_rules! store_contract {
             old_rows_expire, health_is_good, i7_dead_letters_are_shown_revived_and_discarded,
             i7_a_stale_participant_writes_nothing, f3_twenty_changes_of_a_call_lose_none, twenty_claimants_get_each_delivery_once,
             a_claim_that_is_not_settled_comes_back, one_holder_at_a_time_has_a_duty, a_relay_never_goes_back,
-            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, i1_open_calls_are_found_by_who_is_in_them, any_text_is_kept_as_it_is);
+            i1_presence_keeps_the_newest, i1_a_report_is_written_once_with_its_events, i1_open_calls_are_found_by_who_is_in_them, any_text_is_kept_as_it_is,
+            p2_a_policy_text_is_kept_once_under_the_next_number, p2_a_rollout_is_written_over_the_revision_it_was_made_from,
+            p2_twenty_drafts_at_once_get_twenty_numbers, p4_tallies_add_up,
+            p3_actions_strikes_and_the_persons_state_are_committed_with_the_outcome,
+            p3_twenty_strikes_at_once_are_each_given_on_what_was_there_before, p5_an_action_is_taken_back_once_with_its_strikes,
+            p3_what_ends_by_itself_keeps_its_strikes, f4_an_action_waits_for_the_platforms_word,
+            p4_outcomes_of_a_period_are_read_in_pages, p4_what_was_taken_back_is_known_by_its_item,
+            p4_backtests_are_kept_while_they_run_and_after, p4_a_breaker_opens_at_its_cap_and_tells_once, p3_traces_shared_with_the_banned_are_found);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +54,9 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+pub(crate) use enforcement::*;
 pub(crate) use feedback::*;
+pub(crate) use policies::*;
 pub(crate) use processes::*;
 
 type Shared = Arc<dyn Store>;
@@ -106,8 +117,19 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         timings: Timings::default(),
         reused: false,
         next_frame_ms: None,
+        length: 0,
+        width: 0,
+        height: 0,
     };
-    OutcomeRecord { outcome, participant: None, context_text: None, events, webhooks: vec![] }
+    OutcomeRecord {
+        outcome,
+        participant: None,
+        context_text: None,
+        person: None,
+        entries: vec![],
+        events,
+        webhooks: vec![],
+    }
 }
 
 /// Takes deliveries for [`LEASE`].

@@ -11,10 +11,16 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod enforcement;
 mod feedback;
+mod policies;
 pub mod postgres;
 mod row;
 pub mod sqlite;
+mod text;
+
+pub use enforcement::{EnforcementStore, Told};
+pub use policies::{OutcomePlace, PolicyStore};
 
 use std::sync::Arc;
 
@@ -26,6 +32,7 @@ use models::Lane;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
@@ -42,7 +49,7 @@ pub enum Recorded {
     New,
     /// This item's outcome, or this report, was there before: nothing was written.
     Already,
-    /// The participant's state, or the call, changed since it was read: nothing was written. Read it again, decide again.
+    /// The participant's or the person's state, or the call, changed since it was read: nothing was written. Read it again, decide again.
     Stale,
 }
 
@@ -123,6 +130,10 @@ pub struct OutcomeRecord {
     pub outcome: Outcome,
     /// New state of the frame's participant.
     pub participant: Option<ParticipantChange>,
+    /// New state of the person.
+    pub person: Option<PersonChange>,
+    /// What is done, to be followed: one for each of the outcome's actions.
+    pub entries: Vec<ActionEntry>,
     /// The text, kept for the context window when there is a conversation and an author.
     pub context_text: Option<String>,
     /// Events to append, `item.judged` included.
@@ -147,9 +158,10 @@ pub trait Losses: Send + Sync {
 /// Items of a lane that a process can have in hand at once, generously: it takes the oldest first.
 pub const REACH: u32 = 1024;
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; feedback is [`FeedbackStore`].
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; in traits of their own
+/// feedback, policies and enforcement.
 #[async_trait]
-pub trait Store: FeedbackStore + Losses {
+pub trait Store: FeedbackStore + Losses + PolicyStore + EnforcementStore + Send + Sync {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;

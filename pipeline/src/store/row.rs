@@ -39,9 +39,18 @@ impl From<sqlx::Error> for PipelineError {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable { part: "store", message },
+            sqlx::Error::Encode(inner) => match inner.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(_) => Self::Internal { part: "store", message },
+            },
             _ => Self::Internal { part: "store", message },
         }
     }
+}
+
+/// An error of ours on its way through what speaks sqlx's.
+pub(in crate::store) fn carried(error: PipelineError) -> sqlx::Error {
+    sqlx::Error::Encode(Box::new(error))
 }
 
 /// An error of the migrator, for both kinds of database.

@@ -192,6 +192,9 @@ impl Call {
 pub struct ParticipantState {
     /// Ladder name → times of violations inside its window, oldest first.
     pub violations: std::collections::BTreeMap<String, Vec<DateTime<Utc>>>,
+    /// Where they stand on ladders with cooldown or calm, by name.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub held: std::collections::BTreeMap<String, super::ladder::Held>,
     /// Set once the participant was disconnected.
     #[serde(default)]
     pub disconnected_at: Option<DateTime<Utc>>,

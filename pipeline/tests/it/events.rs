@@ -4,8 +4,10 @@ use std::{collections::BTreeSet, path::Path};
 
 use jsonschema::Validator;
 use pipeline::{
+    action::ActionKind,
     item::{ItemId, ItemKind, ReportId},
     notice::Notice,
+    process::policies::Terms,
     report::Report,
     schemas,
 };
@@ -94,6 +96,27 @@ async fn make_events(service: &Harness) {
         ..report
     };
     pipeline.take_report(full).await.unwrap();
+
+    service.set_policy(crate::enforcement::POLICY);
+    for second in 0..3 {
+        let mut item = text("fake:threat=0.99", service.at(second));
+        item.envelope.actor = Some(format!("bad-{second}").as_str().into());
+        service.record(&item).await.unwrap();
+    }
+    let insult = service.record(&text("you fake:insult=0.93 fellow", service.at(3))).await.unwrap().outcome;
+    pipeline.undo(&tenant, insult.actions[0].id, "lea", "It was a joke.").await.unwrap();
+    pipeline.close_breaker(&tenant, ActionKind::Ban, "lea").await.unwrap();
+    service.clock.advance(chrono::TimeDelta::hours(25));
+    pipeline.lift_expired().await.unwrap();
+    for _ in 0..3 {
+        pipeline.retell_unacknowledged().await.unwrap();
+        service.clock.advance(chrono::TimeDelta::hours(1));
+    }
+    for (text, percent) in [("name = \"mine\"", 100), ("name = \"next\"", 10)] {
+        let (version, _) = pipeline.draft_policy(&tenant, text, "lea", "words").await.unwrap();
+        let terms = Terms { percent, alarm: None };
+        pipeline.go_live(&tenant, version.number, terms, "lea", "a trial").await.unwrap();
+    }
 }
 
 #[tokio::test]

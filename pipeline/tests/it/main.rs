@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test, in the harness too")]
 
+mod enforcement;
 mod events;
 mod frames;
 mod harness;

@@ -61,6 +61,8 @@ fn p2_f1_t1_t2_t3_the_builtin_policy_decides_as_its_examples_say() {
             context: &context,
             suspected_frames: 0,
             standing: Standing::Open,
+            share: None,
+            person: None,
         };
         let decision = evaluate(&policy, &facts, &ParticipantState::default(), DateTime::UNIX_EPOCH);
         let name = &example.name;

@@ -1,21 +1,21 @@
 //! Where `chaperone queue` reads from: the queue itself, or a running service.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use pipeline::{
     clock::Clock,
     item::ItemId,
     queue::{self, Queue},
     store,
 };
-use reqwest::{Method, StatusCode, header::AUTHORIZATION};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Reach;
 use crate::{
-    cli::Global,
+    cli::{Global, service::Service},
     config::{Config, show::redact_url},
     role::scheme_of,
     routes::{
@@ -25,10 +25,6 @@ use crate::{
     },
 };
 
-/// Variable that holds the key of a running service.
-const KEY: &str = "CHAPERONE_KEY";
-/// A service that has not answered by then will not.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Those that are changed at once.
 const PAGE: u32 = 1000;
 
@@ -60,7 +56,7 @@ impl Source {
                 let lanes: Vec<LaneView> = queue.depth().await?.into_iter().map(LaneView::from).collect();
                 Ok(json!({ "lanes": lanes }))
             }
-            Self::Service(service) => service.ask(Method::GET, "/v1/queue").await,
+            Self::Service(service) => service.get("/v1/queue").await,
         }
     }
 
@@ -77,7 +73,7 @@ impl Source {
                 let notices: Vec<RejectedView> = notices.into_iter().map(RejectedView::from).collect();
                 Ok(json!({ "notices": notices }))
             }
-            (Self::Service(service), _) => service.ask(Method::GET, &format!("{}?limit={limit}", kept.path())).await,
+            (Self::Service(service), _) => service.get(&format!("{}?limit={limit}", kept.path())).await,
         }
     }
 
@@ -100,9 +96,7 @@ impl Source {
                 shown["item"]["tenant"] = tenant.into();
                 Ok(shown)
             }
-            Self::Service(service) => {
-                service.ask(Method::GET, &format!("/v1/queue/dead-letters/{id}?content={content}")).await
-            }
+            Self::Service(service) => service.get(&format!("/v1/queue/dead-letters/{id}?content={content}")).await,
         }
     }
 
@@ -111,7 +105,7 @@ impl Source {
         match (self, kept) {
             (Self::Direct(queue), Kept::Items) => Ok(queue.replay(ids.into_iter().map(ItemId).collect()).await?),
             (Self::Direct(queue), Kept::Notices) => Ok(queue.replay_notices(ids).await?),
-            (Self::Service(service), _) => service.each(Method::POST, kept, ids, "/replay").await,
+            (Self::Service(service), _) => each(service, Method::POST, kept, ids, "/replay").await,
         }
     }
 
@@ -120,7 +114,7 @@ impl Source {
         match (self, kept) {
             (Self::Direct(queue), Kept::Items) => Ok(queue.discard(ids.into_iter().map(ItemId).collect()).await?),
             (Self::Direct(queue), Kept::Notices) => Ok(queue.discard_notices(ids).await?),
-            (Self::Service(service), _) => service.each(Method::DELETE, kept, ids, "").await,
+            (Self::Service(service), _) => each(service, Method::DELETE, kept, ids, "").await,
         }
     }
 }
@@ -178,63 +172,16 @@ async fn direct(config: &Config) -> Result<Arc<dyn Queue>> {
         .with_context(|| format!("cannot open queue.url `{url}`: is the server running, and may this user in?"))
 }
 
-/// A running service.
-pub(super) struct Service {
-    http: reqwest::Client,
-    base: String,
-    key: Option<String>,
-}
-
-impl Service {
-    fn new(url: &str, key: Option<String>) -> Result<Self> {
-        let parsed =
-            url::Url::parse(url).with_context(|| format!("--url `{url}`: write for example http://127.0.0.1:8080"))?;
-        let http = reqwest::Client::builder().timeout(PATIENCE);
-        // A proxy from the environment would only be in the way on this machine.
-        let local = matches!(parsed.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        let http = if local { http.no_proxy() } else { http }.build().context("building the HTTP client")?;
-        let key = key.or_else(|| std::env::var(KEY).ok()).filter(|key| !key.is_empty());
-        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), key })
-    }
-
-    async fn send(&self, method: Method, path: &str) -> Result<(StatusCode, Value)> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base));
-        if let Some(key) = &self.key {
-            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+/// One after the other; those that are not there are left out.
+async fn each(service: &Service, method: Method, kept: Kept, ids: Vec<Uuid>, verb: &str) -> Result<usize> {
+    let mut done = 0;
+    for id in ids {
+        let path = format!("{}/{id}{verb}", kept.path());
+        match service.send(method.clone(), &path, None).await? {
+            (StatusCode::NOT_FOUND, _) => {}
+            (status, _) if status.is_success() => done += 1,
+            (status, body) => return Err(service.refusal(status, &body)),
         }
-        let response = request.send().await.with_context(|| format!("no service answers at {}", self.base))?;
-        let status = response.status();
-        let body = response.bytes().await.context("reading the answer")?;
-        Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
-
-    async fn ask(&self, method: Method, path: &str) -> Result<Value> {
-        let (status, body) = self.send(method, path).await?;
-        if status.is_success() { Ok(body) } else { Err(self.refusal(status, &body)) }
-    }
-
-    /// One after the other; those that are not there are left out.
-    async fn each(&self, method: Method, kept: Kept, ids: Vec<Uuid>, verb: &str) -> Result<usize> {
-        let mut done = 0;
-        for id in ids {
-            let path = format!("{}/{id}{verb}", kept.path());
-            match self.send(method.clone(), &path).await? {
-                (StatusCode::NOT_FOUND, _) => {}
-                (status, _) if status.is_success() => done += 1,
-                (status, body) => return Err(self.refusal(status, &body)),
-            }
-        }
-        Ok(done)
-    }
-
-    fn refusal(&self, status: StatusCode, body: &Value) -> anyhow::Error {
-        let message = body["error"]["message"].as_str().unwrap_or("no reason was given");
-        let hint = match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                " (--key or CHAPERONE_KEY: a key with the scope `admin`)"
-            }
-            _ => "",
-        };
-        anyhow!("{} answered {status}: {message}{hint}", self.base)
-    }
+    Ok(done)
 }

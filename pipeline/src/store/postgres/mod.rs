@@ -7,14 +7,15 @@
 //! | opening, migrations, what the server must be | [`open`] |
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
-//! | areas of the trait | [`outcomes`], [`journal`], [`losses`], [`reads`], [`calls`], [`events`], [`people`], [`feedback`], [`profiles`], [`duties`] |
-//! | texts with NUL | [`text`] |
+//! | areas of the trait | [`outcomes`], [`journal`], [`losses`], [`reads`], [`calls`], [`events`], [`enforcement`], [`feedback`], [`people`], [`policies`], [`profiles`], [`duties`] |
+//! | texts with NUL | [`super::text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
 
 mod calls;
 mod database;
 mod duties;
+mod enforcement;
 mod events;
 mod feedback;
 mod gather;
@@ -25,11 +26,11 @@ mod open;
 mod outcomes;
 mod owner;
 mod people;
+mod policies;
 mod profiles;
 mod reads;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store};
+use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, text};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},

@@ -8,16 +8,18 @@ use uuid::Uuid;
 use super::{
     Database,
     database::measure,
+    enforcement,
     events::Appended,
     text::{escape, escaped, unescape},
 };
 use crate::{
     action::ActionKind,
+    enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ItemId, TenantId},
     store::{
         ItemRecord, OutcomeRecord, ParticipantChange, Recorded,
-        row::{decode, encode, stamp},
+        row::{decode, encode, stamp, time},
     },
 };
 
@@ -38,6 +40,9 @@ pub(super) struct OutcomeRow {
     /// Conversation, author, time and text.
     context: Option<(String, String, i64, String)>,
     participant: Option<ParticipantRow>,
+    /// Whose tenant, and the person's new state.
+    person: Option<(TenantId, PersonChange)>,
+    entries: Vec<ActionEntry>,
     events: Appended,
 }
 
@@ -50,10 +55,11 @@ struct ParticipantRow {
 
 impl OutcomeRow {
     pub(super) fn new(record: OutcomeRecord) -> Result<Self, PipelineError> {
-        let OutcomeRecord { outcome, participant, context_text, events, webhooks } = record;
+        let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks } = record;
         let events = Appended::new(&events, &webhooks)?;
         let body = encode(&outcome)?;
         let envelope = outcome.envelope;
+        let whose = envelope.tenant.clone();
         let context = match (context_text, envelope.conversation, envelope.actor) {
             (Some(text), Some(conversation), Some(actor)) => {
                 Some((escaped(conversation.0), escaped(actor.0), stamp(envelope.occurred_at), escaped(text)))
@@ -70,6 +76,8 @@ impl OutcomeRow {
             policy: escaped(outcome.verdict.policy),
             context,
             participant: participant.map(ParticipantRow::new).transpose()?,
+            person: person.map(|change| (whose, change)),
+            entries,
             events,
         })
     }
@@ -165,11 +173,14 @@ pub(super) async fn write(database: &Database, rows: Vec<OutcomeRow>) -> Vec<Res
 
 /// Divides rows into those that can go together and those that must wait: of one item, and of one participant, one at a time.
 fn apart(rows: &[OutcomeRow], left: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let (mut items, mut people) = (HashSet::new(), HashSet::new());
+    let (mut items, mut people, mut persons) = (HashSet::new(), HashSet::new(), HashSet::new());
     left.iter().partition(|index| {
         let row = &rows[**index];
         let person = row.participant.as_ref().map(|change| (&row.tenant, &change.call, &change.actor));
-        items.insert(row.id) && person.is_none_or(|person| people.insert(person))
+        let remembered = row.person.as_ref().map(|(tenant, change)| (tenant, &change.actor));
+        items.insert(row.id)
+            && person.is_none_or(|person| people.insert(person))
+            && remembered.is_none_or(|person| persons.insert(person))
     })
 }
 
@@ -185,17 +196,24 @@ async fn commit(database: &Database, rows: &[&OutcomeRow]) -> Result<Vec<Recorde
     Err(PipelineError::Unavailable { part: "store", message })
 }
 
-/// `None`: rolled back, because an item appeared while its participant was written.
+/// `None`: rolled back, because an item appeared while its participant was written, or a person while theirs was.
 async fn transaction(database: &Database, rows: &[&OutcomeRow]) -> Result<Option<Vec<Recorded>>, sqlx::Error> {
     let mut transaction = database.pool.begin().await?;
-    let mut recorded = participants(&mut transaction, rows).await?;
+    let mut recorded = persons(&mut transaction, rows).await?;
+    participants(&mut transaction, rows, &mut recorded).await?;
     let fresh = insert(&mut transaction, rows, &recorded).await?;
-    let mut events = Vec::with_capacity(rows.len());
+    let (mut events, mut entries) = (Vec::with_capacity(rows.len()), Vec::new());
     for (row, recorded) in rows.iter().zip(&mut recorded) {
         if *recorded != Recorded::New {
             continue;
         }
         if fresh.contains(&row.id) {
+            if let Some((tenant, change)) = &row.person
+                && !enforcement::write_person(&mut transaction, tenant, change, time(row.decided_at)).await?
+            {
+                return Ok(None);
+            }
+            entries.extend(&row.entries);
             events.push(&row.events);
         } else if row.participant.is_some() {
             return Ok(None);
@@ -203,6 +221,7 @@ async fn transaction(database: &Database, rows: &[&OutcomeRow]) -> Result<Option
             *recorded = Recorded::Already;
         }
     }
+    enforcement::insert_actions(&mut transaction, &entries).await?;
     let sequence = Appended::write(&events, &mut transaction).await?;
     transaction.commit().await?;
     if let Some(sequence) = sequence {
@@ -211,13 +230,44 @@ async fn transaction(database: &Database, rows: &[&OutcomeRow]) -> Result<Option
     Ok(Some(recorded))
 }
 
-/// Writes the states of participants, and says what may become of each row: `New` unless its item is known or its state stale.
-async fn participants(connection: &mut PgConnection, rows: &[&OutcomeRow]) -> Result<Vec<Recorded>, sqlx::Error> {
+/// Locks the people whose states are written, and says what may become of each row: `New` unless its item is known or its person's
+/// state stale.
+async fn persons(connection: &mut PgConnection, rows: &[&OutcomeRow]) -> Result<Vec<Recorded>, sqlx::Error> {
     let mut recorded = vec![Recorded::New; rows.len()];
+    let mut people: Vec<(usize, &OutcomeRow, &TenantId, &PersonChange)> = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(index, row)| row.person.as_ref().map(|(tenant, change)| (index, *row, tenant, change)))
+        .collect();
+    // Always in the same order, so that two processes do not lock each other up.
+    people.sort_by(|(_, _, a, one), (_, _, b, two)| {
+        (a.as_str(), one.actor.as_str()).cmp(&(b.as_str(), two.actor.as_str()))
+    });
+    for (index, row, tenant, change) in people {
+        if enforcement::lock_person(connection, tenant, &change.actor).await? == change.seen {
+            continue;
+        }
+        let known: Option<Uuid> = sqlx::query_scalar("SELECT id FROM items WHERE id = $1")
+            .bind(row.id)
+            .fetch_optional(&mut *connection)
+            .await?;
+        recorded[index] = if known.is_some() { Recorded::Already } else { Recorded::Stale };
+    }
+    Ok(recorded)
+}
+
+/// Writes the states of participants whose rows may be written, and says what may become of each: `New` unless its item is known or its
+/// state stale.
+async fn participants(
+    connection: &mut PgConnection,
+    rows: &[&OutcomeRow],
+    recorded: &mut [Recorded],
+) -> Result<(), sqlx::Error> {
     let mut frames: Vec<(usize, &OutcomeRow, &ParticipantRow)> =
         rows.iter().enumerate().filter_map(|(index, row)| Some((index, *row, row.participant.as_ref()?))).collect();
+    frames.retain(|(index, ..)| recorded[*index] == Recorded::New);
     if frames.is_empty() {
-        return Ok(recorded);
+        return Ok(());
     }
     // Always in the same order, so that two processes do not lock each other up.
     frames.sort_by_key(|(_, row, change)| (&row.tenant, &change.call, &change.actor));
@@ -242,7 +292,7 @@ async fn participants(connection: &mut PgConnection, rows: &[&OutcomeRow]) -> Re
             recorded[*index] = Recorded::New;
         }
     }
-    Ok(recorded)
+    Ok(())
 }
 
 /// Writes the items that may be new; answers those that are.

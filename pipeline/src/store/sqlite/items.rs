@@ -2,7 +2,7 @@
 
 use sqlx::Row;
 
-use super::{SqliteStore, events, writer::Scope};
+use super::{SqliteStore, enforcement, events, writer::Scope};
 use crate::store::row::{decode, encode, stamp};
 use crate::{
     action::ActionKind,
@@ -16,14 +16,17 @@ pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -
 }
 
 async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
-    let OutcomeRecord { outcome, participant, context_text, events, webhooks } = record;
+    let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks } = record;
     let envelope = &outcome.envelope;
     if let Some(change) = &participant
         && version(scope, &envelope.tenant, change).await? != change.seen
     {
-        let sql = "SELECT 1 FROM items WHERE id = ?";
-        let known = sqlx::query(sql).bind(envelope.id.0).fetch_optional(&mut scope.connection).await?;
-        return Ok(if known.is_some() { Recorded::Already } else { Recorded::Stale });
+        return Ok(if is_known(scope, envelope.id).await? { Recorded::Already } else { Recorded::Stale });
+    }
+    if let Some(change) = &person
+        && enforcement::person_version(&mut scope.connection, &envelope.tenant, &change.actor).await? != change.seen
+    {
+        return Ok(if is_known(scope, envelope.id).await? { Recorded::Already } else { Recorded::Stale });
     }
     let inserted = sqlx::query(
         "INSERT INTO items (id, tenant, kind, action, decided_at, outcome) VALUES (?, ?, ?, ?, ?, ?)
@@ -74,8 +77,19 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
             .execute(&mut scope.connection)
             .await?;
     }
+    if let Some(change) = &person {
+        enforcement::write_person(&mut scope.connection, &envelope.tenant, change, outcome.decided_at).await?;
+    }
+    for entry in &entries {
+        enforcement::insert_action(&mut scope.connection, entry).await?;
+    }
     events::append(scope, &events, &webhooks).await?;
     Ok(Recorded::New)
+}
+
+async fn is_known(scope: &mut Scope, id: ItemId) -> Result<bool, PipelineError> {
+    let query = sqlx::query("SELECT 1 FROM items WHERE id = ?").bind(id.0);
+    Ok(query.fetch_optional(&mut scope.connection).await?.is_some())
 }
 
 /// The version of a participant's state that is there now; 0 when there is none.

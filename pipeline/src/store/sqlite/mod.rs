@@ -3,7 +3,7 @@
 //! | part | module |
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
-//! | areas of the trait | [`items`], [`journal`], [`losses`], [`context`], [`calls`], [`events`], [`people`], [`feedback`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`items`], [`journal`], [`losses`], [`context`], [`calls`], [`events`], [`enforcement`], [`feedback`], [`people`], [`policies`], [`profiles`], [`duties`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
@@ -11,12 +11,14 @@
 mod calls;
 mod context;
 mod duties;
+mod enforcement;
 mod events;
 mod feedback;
 mod items;
 mod journal;
 mod losses;
 mod people;
+mod policies;
 mod profiles;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::error::PipelineError;
 
 /// A text as its column holds it.
-pub(super) fn escape(text: &str) -> Cow<'_, str> {
+pub(in crate::store) fn escape(text: &str) -> Cow<'_, str> {
     if !text.contains(['\\', '\0']) {
         return Cow::Borrowed(text);
     }
@@ -14,7 +14,7 @@ pub(super) fn escape(text: &str) -> Cow<'_, str> {
 }
 
 /// As [`escape`], owned.
-pub(super) fn escaped(text: String) -> String {
+pub(in crate::store) fn escaped(text: String) -> String {
     match escape(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(changed) => changed,
@@ -22,7 +22,7 @@ pub(super) fn escaped(text: String) -> String {
 }
 
 /// The inverse of [`escape`].
-pub(super) fn unescape(text: String) -> Result<String, PipelineError> {
+pub(in crate::store) fn unescape(text: String) -> Result<String, PipelineError> {
     if !text.contains('\\') {
         return Ok(text);
     }
