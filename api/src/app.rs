@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::Keys,
+    desk::DeskState,
     error::{ApiError, Dialect},
     fetch::Fetcher,
     openapi, routes,
@@ -51,6 +52,8 @@ pub struct App {
     pub fetcher: Fetcher,
     /// Event streams that may still be opened.
     pub streams: Arc<Semaphore>,
+    /// What the desk's routes share.
+    pub desk: Arc<DeskState>,
     /// Requests that may still begin.
     slots: Semaphore,
     /// Time that a request may take.
@@ -86,6 +89,7 @@ pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> 
         document: Bytes::from(openapi::document_json()?),
         fetcher: Fetcher::new(&services.config.compat.image_fetch)?,
         streams: Arc::new(Semaphore::new(server.max_requests)),
+        desk: services.desk.clone(),
         slots: Semaphore::new(server.max_requests),
         timeout: Duration::from_secs(server.request_seconds),
         services,

@@ -38,7 +38,9 @@ pub struct Caller {
 
 impl Caller {
     fn may(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|held| *held == scope || *held == Scope::Admin)
+        let covers =
+            |held: Scope| held == scope || held == Scope::Admin || (held == Scope::Lead && scope == Scope::Review);
+        self.scopes.iter().any(|held| covers(*held))
     }
 }
 
@@ -129,7 +131,7 @@ fn google_key(headers: &HeaderMap, uri: &Uri) -> Option<String> {
 }
 
 /// A service without keys trusts whoever is on this machine; a web page whose host name was pointed at this machine is not.
-fn is_local(headers: &HeaderMap, authority: Option<&Authority>) -> bool {
+pub(crate) fn is_local(headers: &HeaderMap, authority: Option<&Authority>) -> bool {
     let from_header =
         || headers.get(header::HOST).map(|host| host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()));
     let host = match authority {
@@ -178,6 +180,8 @@ demands! {
     ToProfiles => Profiles,
     /// Similarity and embeddings.
     ToSearch => Search,
+    /// The reviewers' desk, by key.
+    ToReview => Review,
     /// `/metrics`.
     ToAdmin => Admin,
 }
@@ -221,6 +225,8 @@ impl Scope {
             Self::Items => "items",
             Self::Profiles => "profiles",
             Self::Search => "search",
+            Self::Review => "review",
+            Self::Lead => "lead",
             Self::Admin => "admin",
         }
     }

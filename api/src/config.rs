@@ -160,6 +160,10 @@ pub enum Scope {
     Profiles,
     /// Similarity and embeddings.
     Search,
+    /// The reviewers' desk, with the role of a reviewer.
+    Review,
+    /// The reviewers' desk, with the role of a lead.
+    Lead,
     /// Everything, `/metrics` included.
     Admin,
 }

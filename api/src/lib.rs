@@ -11,6 +11,8 @@
 //! | how many items must be in work | [`batches`] |
 //! | router, middleware | [`app`], [`auth`], [`error`], [`extract`], [`routes`] |
 //! | pictures fetched by their address, behind a guard | [`fetch`] |
+//! | the reviewers' desk: who sits there, what its routes share | [`seat`], [`desk`] |
+//! | passwords, codes, addresses that open evidence for minutes | [`password`], [`signed`] |
 //! | the document of it all | [`openapi`] |
 //!
 //! Deliberately absent: SQL, inference, rules.
@@ -20,13 +22,17 @@ pub mod auth;
 pub mod batches;
 pub mod cli;
 pub mod config;
+pub mod desk;
 pub mod error;
 pub mod extract;
 pub mod fetch;
 pub mod openapi;
 pub mod parts;
+pub mod password;
 pub mod role;
 pub mod routes;
+pub mod seat;
 pub mod serve;
 pub mod services;
+pub mod signed;
 pub mod telemetry;

@@ -5,13 +5,14 @@ use utoipa::{
     openapi::{
         ContentBuilder, PathItem, Ref, ResponseBuilder,
         path::Operation,
-        security::{Http, HttpAuthScheme, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme},
     },
 };
 
 use crate::{
     error::{Dialect, ErrorBody, GoogleErrorBody, OpenAiErrorBody},
     routes,
+    seat::COOKIE,
 };
 
 /// The document's head; `routes::all` adds the routes and their schemas.
@@ -31,6 +32,8 @@ use crate::{
         (name = "reports", description = "What people report of each other."),
         (name = "policy", description = "What is forbidden and what is done about it: versions, trials, roll-back."),
         (name = "enforcement", description = "What was done to whom: acknowledged, taken back, ended; strikes, breakers."),
+        (name = "review", description = "The reviewers' desk: queues, cases, decisions, appeals, audit, people. By the console's session, or a key with the scope `review`, `lead` or `admin`."),
+        (name = "session", description = "Signing in to the console, and its accounts."),
         (name = "people", description = "Profiles and who is like whom."),
         (name = "compat", description = "Other services' shapes, so that their clients work here: OpenAI, Perspective."),
         (name = "operation", description = "Health, metrics, this document."),
@@ -44,6 +47,8 @@ impl Modify for Key {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+        components.add_security_scheme("session", cookie);
     }
 }
 
@@ -58,6 +63,7 @@ pub fn document_json() -> anyhow::Result<String> {
         };
         for operation in operations(item) {
             complete(operation, &body);
+            open_to_sessions(operation);
             operation.operation_id = operation.operation_id.take().map(|handler| unique_id(&handler, path));
         }
     }
@@ -81,6 +87,15 @@ fn complete(operation: &mut Operation, body: &str) {
             ResponseBuilder::new().description(description).content("application/json", content).build().into()
         };
         operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
+    }
+}
+
+/// People who are signed in to the console may call what is for them, too; the header `x-csrf-token` goes with whatever changes something.
+fn open_to_sessions(operation: &mut Operation) {
+    let theirs = operation.tags.iter().flatten().any(|tag| matches!(tag.as_str(), "review" | "session" | "policy"));
+    if theirs && operation.security.is_none() {
+        let by = |scheme: &str| SecurityRequirement::new(scheme, Vec::<String>::new());
+        operation.security = Some(vec![by("key"), by("session")]);
     }
 }
 

@@ -41,6 +41,7 @@ pub async fn run(
     let policies = AbortOnDropHandle::new(tokio::spawn(policies));
     let mut http = AbortOnDropHandle::new(tokio::spawn(answer(listener, router, stopping.now.clone())));
     announce(&services, address);
+    offer_set_up(&services, address).await?;
 
     let failure = tokio::select! {
         () = stop => None,
@@ -136,6 +137,19 @@ fn announce(services: &Services, address: SocketAddr) {
         keys = config.auth.keys.len(),
         "ready"
     );
+}
+
+/// Tells how to make the console's first account, while there is none. The token is for whoever reads this process's log.
+async fn offer_set_up(services: &Services, address: SocketAddr) -> Result<()> {
+    if !services.role.answers() || services.pipeline.desk().any_user().await? {
+        return Ok(());
+    }
+    let token = services.desk.make_setup_token()?;
+    tracing::info!(
+        url = format!("http://{address}/console/setup?token={token}"),
+        "the console has no account yet: open this address once, or run `chaperone users create`"
+    );
+    Ok(())
 }
 
 /// Closes what is left, each within its time.

@@ -19,6 +19,7 @@ use workers::backoff::{Backoff, Jitter};
 
 use crate::{
     config::{Config, show::redact_url},
+    desk::DeskState,
     role::{Role, is_embedded, scheme_of},
 };
 
@@ -46,6 +47,8 @@ pub struct Services {
     pub pipeline: Pipeline,
     /// Time.
     pub clock: Clock,
+    /// What the desk's routes share.
+    pub desk: Arc<DeskState>,
 }
 
 impl Services {
@@ -96,7 +99,8 @@ impl Services {
         )
         .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
         pipeline.load_policies().await.context("the policies of the tenants cannot be read")?;
-        Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock })
+        let desk = Arc::default();
+        Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock, desk })
     }
 }
 

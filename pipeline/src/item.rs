@@ -86,6 +86,26 @@ uuid_id!(
     /// Names one piece of feedback for ever.
     FeedbackId
 );
+uuid_id!(
+    /// Names one case of the reviewers for ever.
+    CaseId
+);
+uuid_id!(
+    /// Names one piece of a case's evidence.
+    EvidenceId
+);
+uuid_id!(
+    /// Names one reviewer's decision for ever.
+    DecisionId
+);
+uuid_id!(
+    /// Names one appeal for ever; also its idempotency key.
+    AppealId
+);
+uuid_id!(
+    /// Names one account of the console for ever.
+    UserId
+);
 name_id!(
     /// A customer of this installation. Every row carries one.
     TenantId

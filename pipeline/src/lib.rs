@@ -11,6 +11,7 @@
 //! | how sure a share is, pure | [`interval`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
+//! | what people decide, pure | [`review`] |
 //! | the contract of events in and out | [`schemas`] |
 //! | the seams: a trait, an embedded and a server implementation each | [`queue`], [`store`], [`index`] |
 //!
@@ -49,6 +50,7 @@ pub mod profile;
 pub mod queue;
 pub mod record;
 pub mod report;
+pub mod review;
 pub mod schemas;
 #[cfg(feature = "servers")]
 pub mod servers;

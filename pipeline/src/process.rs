@@ -31,6 +31,7 @@ mod pictures;
 pub mod policies;
 mod profiles;
 mod reports;
+pub mod review;
 mod ruling;
 pub mod stage;
 mod texts;
@@ -52,7 +53,7 @@ use crate::{
     record::{Terms, action, outcome_record},
     signal::Signal,
     slots::Slots,
-    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store},
+    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store, desk::Desk},
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
@@ -113,6 +114,7 @@ pub struct Pipeline {
     engine: Engine,
     policies: Arc<PolicySet>,
     store: Arc<dyn Store>,
+    desk: Desk,
     index: Arc<dyn VectorIndex>,
     clock: Clock,
     config: Arc<PipelineConfig>,
@@ -183,6 +185,7 @@ impl Pipeline {
             keys: RandomState::new(),
             live_max_age: None,
             backtests: Arc::new(Semaphore::new(BACKTESTS)),
+            desk: review::desk_of(&store, &clock, &webhooks),
             engine,
             policies,
             store,
@@ -510,13 +513,20 @@ impl Pipeline {
     async fn try_commit(
         &self,
         work: &Work<'_>,
-        record: OutcomeRecord,
+        mut record: OutcomeRecord,
         ruling: &Ruling,
     ) -> Result<Option<Processed>, PipelineError> {
         let outcome = record.outcome.clone();
         if work.mode == Mode::Record {
+            let case = Box::pin(self.case_for(work, &outcome)).await;
             let begun = Instant::now();
-            let recorded = self.store.record_outcome(record).await;
+            let recorded = match case {
+                Ok(case) => {
+                    record.case = case;
+                    self.store.record_outcome(record).await
+                }
+                Err(error) => Err(error),
+            };
             if !matches!(recorded, Ok(Recorded::New)) {
                 self.give_places_back(&work.envelope.tenant, &ruling.taken).await;
             }

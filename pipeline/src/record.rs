@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     action::{Action, ActionKind},
     enforcement::{acknowledge::Acknowledge, entry::ActionEntry},
-    item::{ActionId, Envelope, TenantId},
+    item::{ActionId, DecisionId, Envelope, TenantId},
     policy::{ActionDraft, Policy},
     store::{Event, OutcomeRecord},
     verdict::Outcome,
@@ -75,11 +75,20 @@ pub(crate) fn outcome_record(outcome: Outcome, terms: &Terms, webhooks: &[Webhoo
         events.push(event);
     }
     let webhooks = interested(&events, webhooks);
-    OutcomeRecord { outcome, participant: None, context_text: None, person: None, entries, events, webhooks }
+    OutcomeRecord {
+        outcome,
+        participant: None,
+        context_text: None,
+        person: None,
+        entries,
+        events,
+        webhooks,
+        case: None,
+    }
 }
 
 /// What a policy says about following actions.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// How long strikes count.
     pub(crate) window: Option<TimeDelta>,
@@ -115,6 +124,69 @@ fn entry(action: &Action, told: serde_json::Value, terms: &Terms) -> ActionEntry
         // A question to a human is no business of the platform's.
         acknowledge: terms.acknowledge.filter(|_| action.kind != ActionKind::Review),
         told,
+    }
+}
+
+/// How an action is taken back.
+pub(crate) struct Inverse<'a> {
+    /// The id of what takes it back.
+    pub(crate) id: ActionId,
+    /// The word for it.
+    pub(crate) kind: &'a str,
+    /// Who.
+    pub(crate) by: &'a str,
+    /// One sentence for the person concerned.
+    pub(crate) reason: &'a str,
+    /// Its time was over: its strikes stay.
+    pub(crate) expired: bool,
+    /// When.
+    pub(crate) at: DateTime<Utc>,
+}
+
+/// The entry that takes another back.
+pub(crate) fn taken_back(entry: &ActionEntry, how: &Inverse<'_>) -> ActionEntry {
+    let mut told = entry.told.clone();
+    if let serde_json::Value::Object(told) = &mut told {
+        for gone in ["expires_at", "strikes", "instead_of", "cause", "next_frame_ms", "decision"] {
+            told.remove(gone);
+        }
+        let changes = json!({
+            "id": how.id, "action": how.kind, "reason": how.reason, "decided_at": how.at, "by": how.by, "reverses": entry.id,
+            "strikes_returned": if how.expired { 0 } else { entry.strikes },
+        });
+        if let serde_json::Value::Object(changes) = changes {
+            told.extend(changes);
+        }
+    }
+    ActionEntry {
+        id: how.id,
+        tenant: entry.tenant.clone(),
+        actor: entry.actor.clone(),
+        item: entry.item,
+        kind: how.kind.to_owned(),
+        rule: entry.rule.clone(),
+        reason: how.reason.to_owned(),
+        by: how.by.to_owned(),
+        at: how.at,
+        until: None,
+        strikes: 0,
+        strikes_until: None,
+        cause: None,
+        reverses: Some(entry.id),
+        acknowledge: entry.acknowledge,
+        told,
+    }
+}
+
+/// What the platform is told of an entry, again under the same key.
+pub(crate) fn entry_event(entry: &ActionEntry) -> Event {
+    Event {
+        sequence: 0,
+        kind: MODERATION_ACTION.to_owned(),
+        tenant: entry.tenant.clone(),
+        key: entry.id.to_string(),
+        at: entry.at,
+        data: entry.told.clone(),
     }
 }
 
@@ -219,6 +291,22 @@ pub(crate) fn breaker_opened(tenant: &TenantId, kind: ActionKind, cap: u32, at: 
         at,
         data: json!({ "action": kind, "cap": cap, "day": day }),
     }
+}
+
+/// An action that a member of staff took, with its event. `by` is their pseudonym.
+pub(crate) fn staff_action(
+    action: &Action,
+    by: &str,
+    decision: Option<DecisionId>,
+    terms: &Terms,
+) -> (ActionEntry, Event) {
+    let mut event = action_event(action, None, terms);
+    event.data["by"] = by.into();
+    if let Some(decision) = decision {
+        event.data["decision"] = decision.to_string().into();
+    }
+    let entry = ActionEntry { by: by.to_owned(), ..entry(action, event.data.clone(), terms) };
+    (entry, event)
 }
 
 /// A score with four decimals.

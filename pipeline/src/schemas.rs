@@ -8,19 +8,25 @@ macro_rules! schema {
 }
 
 /// Group, file name, text.
-pub const ALL: [(&str, &str, &str); 19] = [
+pub const ALL: [(&str, &str, &str); 25] = [
     schema!("events", "action.unacknowledged.v1.json"),
     schema!("events", "breaker.closed.v1.json"),
     schema!("events", "breaker.opened.v1.json"),
+    schema!("events", "appeal.resolved.v1.json"),
+    schema!("events", "appeal.submitted.v1.json"),
     schema!("events", "call.ended.v1.json"),
     schema!("events", "call.joined.v1.json"),
     schema!("events", "call.left.v1.json"),
     schema!("events", "call.started.v1.json"),
+    schema!("events", "case.changed.v1.json"),
+    schema!("events", "case.decided.v1.json"),
+    schema!("events", "case.opened.v1.json"),
     schema!("events", "item.judged.v1.json"),
     schema!("events", "match.created.v1.json"),
     schema!("events", "match.ended.v1.json"),
     schema!("events", "moderation.action.v1.json"),
     schema!("events", "policy.changed.v1.json"),
+    schema!("events", "report.resolved.v1.json"),
     schema!("events", "report.submitted.v1.json"),
     schema!("notices", "call.ended.v1.json"),
     schema!("notices", "call.joined.v1.json"),

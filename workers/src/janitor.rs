@@ -3,7 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
-use pipeline::{PipelineError, clock::Clock, index::VectorIndex, queue::Queue, store::Store};
+use pipeline::{
+    PipelineError,
+    clock::Clock,
+    index::VectorIndex,
+    queue::Queue,
+    store::{Store, desk::Desk},
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -149,7 +155,8 @@ impl Janitor {
     }
 
     async fn expire(&self) -> Result<(), PipelineError> {
-        let rows = self.store.expire(self.clock.now() - self.retention).await?;
+        let desk = Desk::new(self.store.tables(), self.clock.clone(), Arc::default());
+        let rows = self.store.expire(self.clock.now() - self.retention).await? + desk.expire_evidence().await?;
         if rows > 0 {
             tracing::info!(rows, "rows past their retention are deleted");
         }

@@ -1,5 +1,6 @@
 //! The command line: one file per verb. Each help page teaches with examples; exit codes are part of the contract.
 
+pub mod audit;
 pub mod check;
 pub mod check_config;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod queue;
 pub mod serve;
 mod service;
 mod table;
+pub mod users;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -101,6 +103,10 @@ pub enum Verb {
     Queue(queue::Args),
     /// Check policies, try them and put them into force.
     Policy(policy::Args),
+    /// Make and list accounts of the review console.
+    Users(users::Args),
+    /// Check that nobody changed the audit, or export it.
+    Audit(audit::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -136,6 +142,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Eval(args) => eval::run(args, &global).await,
         Verb::Queue(args) => queue::run(args, &global).await,
         Verb::Policy(args) => policy::run(args).await,
+        Verb::Users(args) => users::run(args, &global).await,
+        Verb::Audit(args) => audit::run(args, &global).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

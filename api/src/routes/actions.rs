@@ -16,14 +16,16 @@ use pipeline::{
     process::traces::Told,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
     app::Shared,
-    auth::{Allowed, ToAdmin, ToItems},
+    auth::{Allowed, ToItems},
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload, Query},
+    seat::{Either, Seat, ToEditPolicy, ToUndo, ToView, ToViewStats},
 };
 
 /// Actions that a list shows when the caller does not say.
@@ -289,7 +291,7 @@ pub struct BreakerView {
 )]
 pub async fn show(
     State(app): State<Shared>,
-    caller: Allowed<ToItems>,
+    caller: Either<ToItems, ToView>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<ActionView>, ApiError> {
     Ok(Json(app.services.pipeline.action(&caller.tenant, ActionId(id)).await?.into()))
@@ -331,11 +333,13 @@ pub async fn acknowledge(
 )]
 pub async fn undo(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToUndo>,
     Path(id): Path<Uuid>,
     Body(undo): Body<Undo>,
 ) -> Result<Json<ActionView>, ApiError> {
-    let undone = app.services.pipeline.undo(&caller.tenant, ActionId(id), &caller.key, &undo.reason).await?;
+    let undone = app.services.pipeline.undo(&caller.tenant, ActionId(id), &caller.outside(), &undo.reason).await?;
+    let detail = json!({ "action": undone.entry.kind, "reason": undo.reason });
+    app.services.pipeline.desk().note(&caller, "action.undone", format!("action:{id}"), detail).await?;
     Ok(Json(undone.into()))
 }
 
@@ -352,7 +356,7 @@ pub async fn undo(
 )]
 pub async fn standing(
     State(app): State<Shared>,
-    caller: Allowed<ToItems>,
+    caller: Either<ToItems, ToView>,
     Path(id): Path<String>,
 ) -> Result<Json<StandingView>, ApiError> {
     let (actor, pipeline) = (ActorId(id), &app.services.pipeline);
@@ -375,7 +379,7 @@ pub async fn standing(
 )]
 pub async fn list(
     State(app): State<Shared>,
-    caller: Allowed<ToItems>,
+    caller: Either<ToItems, ToView>,
     Path(id): Path<String>,
     Query(options): Query<ListOptions>,
 ) -> Result<Json<Actions>, ApiError> {
@@ -425,7 +429,7 @@ pub async fn tell(
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn breakers(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result<Json<Breakers>, ApiError> {
+pub async fn breakers(State(app): State<Shared>, caller: Seat<ToViewStats>) -> Result<Json<Breakers>, ApiError> {
     let policy = app.services.policies.of(&caller.tenant);
     let view = |state: BreakerState| BreakerView {
         action: state.kind.as_str(),
@@ -453,11 +457,13 @@ pub async fn breakers(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Re
 )]
 pub async fn close_breaker(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Path(action): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let kind = ActionKind::ALL.into_iter().find(|kind| kind.as_str() == action);
     let kind = kind.ok_or_else(|| ApiError::not_found("kind of action", action))?;
-    app.services.pipeline.close_breaker(&caller.tenant, kind, &caller.key).await?;
+    app.services.pipeline.close_breaker(&caller.tenant, kind, &caller.outside()).await?;
+    let detail = json!({ "action": kind });
+    app.services.pipeline.desk().note(&caller, "breaker.closed", "policy".to_owned(), detail).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -10,7 +10,8 @@ use pipeline::{
         backtest::{Report, Run},
         tuner::Tuning,
     },
-    process::backtests::{SILENCE, Trial},
+    process::backtests::{MAX_VERDICTS, SILENCE, Trial},
+    review::staff::Staff,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,17 +19,19 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    app::Shared,
-    auth::{Allowed, ToAdmin},
+    app::{App, Shared},
     config::Config,
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload},
+    seat::{Seat, ToEditPolicy},
 };
 
 /// Largest request body, in bytes: a policy, and what humans said.
 const BODY: usize = 4 << 20;
 /// Days that a backtest goes back when the caller does not say.
 const DAYS: i64 = 7;
+/// Days of reviewers' decisions that a cut is tuned on.
+const TUNED_DAYS: i64 = 90;
 /// Backtests that a list shows.
 const LISTED: usize = 50;
 
@@ -55,7 +58,8 @@ pub struct NewBacktest {
     from: Option<DateTime<Utc>>,
     /// Up to then; now when absent.
     to: Option<DateTime<Utc>>,
-    /// What humans have said, up to 10000; the report then says how each side agrees with them. What was undone is known here.
+    /// What humans have said, up to 10000: beside what reviewers decided since `from`, which is known here, as is what was undone. The report says how
+    /// each side agrees with them.
     #[serde(default)]
     verdicts: Vec<HumanVerdict>,
 }
@@ -129,7 +133,8 @@ pub struct Tune {
     /// The precision that is wanted, between 0 and 1.
     #[schema(example = 0.95)]
     precision: f64,
-    /// What humans have said, up to 10000.
+    /// What humans have said, up to 10000: beside what reviewers decided in the last 90 days, which is known here.
+    #[serde(default)]
     verdicts: Vec<HumanVerdict>,
 }
 
@@ -137,6 +142,20 @@ impl Payload for Tune {
     fn limit(_: &Config) -> usize {
         BODY
     }
+}
+
+/// What humans said of items: those of the request, then as many as there is room for of the reviewers' decisions since `from`. Of both about one item,
+/// the request's counts.
+async fn said(
+    app: &App,
+    caller: &Staff,
+    from: DateTime<Utc>,
+    given: &[HumanVerdict],
+) -> Result<HashMap<ItemId, bool>, ApiError> {
+    let room = MAX_VERDICTS.saturating_sub(given.len());
+    let decided = app.services.pipeline.desk().verdicts(&caller.tenant, from, room).await?;
+    let given = given.iter().map(|verdict| (ItemId(verdict.item), verdict.violates));
+    Ok(decided.into_iter().chain(given).collect())
 }
 
 /// Begin a backtest
@@ -153,7 +172,7 @@ impl Payload for Tune {
 )]
 pub async fn start(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Body(new): Body<NewBacktest>,
 ) -> Result<(StatusCode, Json<BacktestView>), ApiError> {
     let (pipeline, now) = (&app.services.pipeline, app.services.clock.now());
@@ -169,9 +188,8 @@ pub async fn start(
     };
     let to = new.to.unwrap_or(now);
     let from = new.from.unwrap_or(to - TimeDelta::days(DAYS));
-    let verdicts =
-        new.verdicts.iter().map(|verdict| (ItemId(verdict.item), verdict.violates)).collect::<HashMap<_, _>>();
-    let (tenant, by) = (caller.tenant.clone(), caller.key.clone());
+    let verdicts = said(&app, &caller, from, &new.verdicts).await?;
+    let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
     let run = pipeline.start_backtest(Trial { tenant, number: new.number, text, from, to, verdicts, by }).await?;
     Ok((StatusCode::ACCEPTED, Json(BacktestView::new(run, now))))
 }
@@ -190,7 +208,7 @@ pub async fn start(
 )]
 pub async fn show(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<BacktestView>, ApiError> {
     let run = app.services.pipeline.backtest(&caller.tenant, id).await?;
@@ -207,7 +225,7 @@ pub async fn show(
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn list(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result<Json<Backtests>, ApiError> {
+pub async fn list(State(app): State<Shared>, caller: Seat<ToEditPolicy>) -> Result<Json<Backtests>, ApiError> {
     let now = app.services.clock.now();
     let runs = app.services.store.backtests(&caller.tenant, LISTED).await?;
     Ok(Json(Backtests { backtests: runs.into_iter().map(|run| BacktestView::new(run, now)).collect() }))
@@ -227,11 +245,11 @@ pub async fn list(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result
 )]
 pub async fn tune(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Body(asked): Body<Tune>,
 ) -> Result<Json<Value>, ApiError> {
-    let verdicts: Vec<(ItemId, bool)> =
-        asked.verdicts.iter().map(|verdict| (ItemId(verdict.item), verdict.violates)).collect();
+    let from = app.services.clock.now() - TimeDelta::days(TUNED_DAYS);
+    let verdicts: Vec<(ItemId, bool)> = said(&app, &caller, from, &asked.verdicts).await?.into_iter().collect();
     let tuning: Tuning = app.services.pipeline.tune(&caller.tenant, &asked.label, asked.precision, &verdicts).await?;
     Ok(Json(serde_json::to_value(tuning).map_err(|error| ApiError::internal(error.to_string()))?))
 }

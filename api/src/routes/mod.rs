@@ -5,6 +5,7 @@ pub mod backtests;
 pub mod calls;
 pub mod check;
 pub mod compat;
+pub mod desk;
 pub mod draft;
 pub mod embeddings;
 pub mod events;
@@ -50,7 +51,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(frames::accept))
         .routes(routes!(events::stream, notices::tell))
         .routes(routes!(notices::presence))
-        .routes(routes!(reports::submit))
+        .routes(routes!(reports::submit, reports::list))
         .routes(routes!(reports::show))
         .routes(routes!(schemas::schema))
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
@@ -94,4 +95,5 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(health::metrics))
         .routes(routes!(health::document))
         .routes(routes!(health::hint))
+        .merge(desk::routes())
 }

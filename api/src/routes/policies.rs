@@ -9,16 +9,18 @@ use pipeline::{
         rollout::{Alarm, PolicyVersion, Rollout, Tally},
     },
     process::policies::Terms,
+    review::staff::Staff,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    app::Shared,
-    auth::{Allowed, ToAdmin},
+    app::{App, Shared},
     config::Config,
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload, Query},
+    seat::{Seat, ToEditPolicy},
 };
 
 /// Versions or changes that a list shows when the caller does not say.
@@ -303,15 +305,23 @@ pub struct Rollouts {
 )]
 pub async fn draft(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Body(new): Body<PolicyText>,
 ) -> Result<(StatusCode, Json<VersionView>), ApiError> {
     let pipeline = &app.services.pipeline;
     let (version, fresh) =
-        pipeline.draft_policy(&caller.tenant, &new.text, &caller.key, &new.note).await.map_err(at)?;
+        pipeline.draft_policy(&caller.tenant, &new.text, &caller.name, &new.note).await.map_err(at)?;
+    if fresh {
+        note(&app, &caller, "policy.drafted", json!({ "version": version.number })).await?;
+    }
     let rollout = pipeline.rollout(&caller.tenant).await?;
     let status = if fresh { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(VersionView::new(version, &rollout, true))))
+}
+
+/// Into the audit.
+async fn note(app: &App, caller: &Staff, kind: &str, detail: Value) -> Result<(), ApiError> {
+    Ok(app.services.pipeline.desk().note(caller, kind, "policy".to_owned(), detail).await?)
 }
 
 /// Says which member is wrong.
@@ -340,7 +350,11 @@ fn at(error: PipelineError) -> ApiError {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn validate(_app: State<Shared>, _caller: Allowed<ToAdmin>, Body(new): Body<PolicyText>) -> Json<Validation> {
+pub async fn validate(
+    _app: State<Shared>,
+    _caller: Seat<ToEditPolicy>,
+    Body(new): Body<PolicyText>,
+) -> Json<Validation> {
     Json(match Policy::parse("policy.toml", &new.text) {
         Ok(policy) => Validation {
             valid: true,
@@ -383,7 +397,7 @@ fn rule(rule: &pipeline::policy::Rule) -> RuleView {
 )]
 pub async fn list(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Query(options): Query<ListOptions>,
 ) -> Result<Json<PolicyVersions>, ApiError> {
     let (limit, before) = (limit(&options)?, options.before.unwrap_or(u32::MAX));
@@ -414,7 +428,7 @@ fn limit(options: &ListOptions) -> Result<usize, ApiError> {
 )]
 pub async fn show(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Path(number): Path<u32>,
 ) -> Result<Json<VersionView>, ApiError> {
     let pipeline = &app.services.pipeline;
@@ -432,7 +446,7 @@ pub async fn show(
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn current(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result<Json<CurrentPolicy>, ApiError> {
+pub async fn current(State(app): State<Shared>, caller: Seat<ToEditPolicy>) -> Result<Json<CurrentPolicy>, ApiError> {
     let pipeline = &app.services.pipeline;
     let rollout = pipeline.rollout(&caller.tenant).await?;
     let (tally, canary_tally) = pipeline.tallies(&rollout).await?;
@@ -453,7 +467,7 @@ pub async fn current(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Res
 )]
 pub async fn rollouts(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Query(options): Query<ListOptions>,
 ) -> Result<Json<Rollouts>, ApiError> {
     let rollouts = app.services.store.rollouts(&caller.tenant, limit(&options)?).await?;
@@ -475,7 +489,7 @@ pub async fn rollouts(
 )]
 pub async fn go_live(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Path(number): Path<u32>,
     Body(terms): Body<GoLive>,
 ) -> Result<Json<RolloutView>, ApiError> {
@@ -483,7 +497,9 @@ pub async fn go_live(
         terms.alarm.map(|alarm| Alarm { limit: alarm.limit, least: alarm.least.unwrap_or(LEAST), baseline: None });
     let (percent, pipeline) = (terms.percent.unwrap_or(100), &app.services.pipeline);
     let terms_of = Terms { percent, alarm };
-    let rollout = pipeline.go_live(&caller.tenant, number, terms_of, &caller.key, &terms.note).await.map_err(at)?;
+    let rollout = pipeline.go_live(&caller.tenant, number, terms_of, &caller.name, &terms.note).await.map_err(at)?;
+    let detail = json!({ "version": number, "percent": percent, "revision": rollout.revision, "note": terms.note });
+    note(&app, &caller, "policy.live", detail).await?;
     Ok(Json(rollout.into()))
 }
 
@@ -501,10 +517,12 @@ pub async fn go_live(
 )]
 pub async fn roll_back(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Seat<ToEditPolicy>,
     Body(back): Body<RollBack>,
 ) -> Result<Json<RolloutView>, ApiError> {
     let pipeline = &app.services.pipeline;
-    let rollout = pipeline.roll_back(&caller.tenant, back.to, &caller.key, &back.note).await.map_err(at)?;
+    let rollout = pipeline.roll_back(&caller.tenant, back.to, &caller.name, &back.note).await.map_err(at)?;
+    let detail = json!({ "version": rollout.live, "revision": rollout.revision, "note": back.note });
+    note(&app, &caller, "policy.rolled_back", detail).await?;
     Ok(Json(rollout.into()))
 }

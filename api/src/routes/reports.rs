@@ -1,4 +1,4 @@
-//! `POST /v1/reports`: one person tells of another. Cases are made of them later; here they are kept and told as events.
+//! `/v1/reports`: one person tells of another. They are kept, told as events, and brought before a reviewer as cases.
 
 use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
@@ -6,17 +6,26 @@ use pipeline::{
     clock::clamp_occurred,
     item::{ActorId, CallId, ConversationId, ItemId, ReportId},
     report::Report,
-    store::Recorded,
+    review::reporter::ReportState,
+    store::{
+        Recorded,
+        desk::{
+            Page,
+            reports::{KeptReport, ReportFilter},
+        },
+    },
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::{
     app::Shared,
     auth::{Allowed, ToItems},
     error::{ApiError, ErrorBody},
-    extract::{Json as Body, Path, Payload},
+    extract::{Json as Body, Path, Payload, Query},
+    routes::desk::{length, views::KeptReportList, word},
+    seat::{Seat, ToView},
 };
 
 /// What somebody reports.
@@ -112,6 +121,42 @@ pub async fn submit(
     let (report, recorded) = app.services.pipeline.take_report(report).await?;
     let status = if recorded == Recorded::New { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(report.into())))
+}
+
+/// Which reports.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct ReportOptions {
+    /// `open`, `queued`, `assigned`, `escalated`, `closed`.
+    state: Option<String>,
+    /// About this person.
+    subject: Option<String>,
+    /// By this person.
+    reporter: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+    /// Rows: 1 to 200; 50, when absent.
+    limit: Option<usize>,
+}
+
+/// List reports, newest first
+#[utoipa::path(
+    get, path = "/v1/reports", tag = "reports", params(ReportOptions),
+    responses(
+        (status = 200, description = "One page", body = KeptReportList),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn list(
+    State(app): State<Shared>,
+    staff: Seat<ToView>,
+    Query(options): Query<ReportOptions>,
+) -> Result<Json<Page<KeptReport>>, ApiError> {
+    let state = word("state", options.state.as_deref(), ReportState::named)?;
+    let filter = ReportFilter { state, subject: options.subject, reporter: options.reporter };
+    let limit = length(options.limit)?;
+    Ok(Json(app.services.pipeline.desk().reports(&staff.tenant, filter, options.cursor, limit).await?))
 }
 
 /// Show one report

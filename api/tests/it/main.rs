@@ -25,6 +25,7 @@ mod policies;
 mod profiles;
 mod queue;
 mod reports;
+mod review;
 mod split;
 mod storm;
 mod tls;

@@ -15,6 +15,12 @@ impl Policy {
         };
         rule.strikes.or_else(by_severity).unwrap_or(0)
     }
+
+    /// Strikes of breaking the rule `name`: 0 when the policy has no table of strikes, or no such rule.
+    pub fn strikes_of(&self, name: &str) -> u32 {
+        let rule = self.rules.iter().find(|rule| rule.name == name).filter(|_| self.strikes.is_some());
+        rule.map_or(0, |rule| self.weight(rule))
+    }
 }
 
 /// Adds to an evaluation what it leads to. `person` is who did it; nothing is held against nobody. `capped` are the kinds whose breaker is

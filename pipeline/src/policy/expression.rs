@@ -39,6 +39,11 @@ pub(crate) struct Constants {
 }
 
 impl Constants {
+    /// The table `[thresholds]`.
+    pub(crate) fn thresholds(&self) -> &BTreeMap<String, f64> {
+        &self.thresholds
+    }
+
     /// A number of the table `[thresholds]`.
     pub(crate) fn threshold(&self, name: &str) -> Option<f64> {
         self.thresholds.get(name).copied()

@@ -167,6 +167,11 @@ impl Policy {
         &self.lists
     }
 
+    /// The table `[thresholds]`.
+    pub fn thresholds(&self) -> &std::collections::BTreeMap<String, f64> {
+        self.constants.thresholds()
+    }
+
     /// A number of the table `[thresholds]`.
     pub fn threshold(&self, name: &str) -> Option<f64> {
         self.constants.threshold(name)

@@ -1,7 +1,7 @@
 //! What becomes of actions afterwards: acknowledged, told again, taken back, ended.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Pipeline;
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     error::PipelineError,
     item::{ActionId, ActorId, TenantId, check_name},
     policy::rollout::MAX_NOTE_BYTES,
-    record::{ACTION_UNACKNOWLEDGED, BREAKER_CLOSED, MODERATION_ACTION, interested},
+    record::{ACTION_UNACKNOWLEDGED, BREAKER_CLOSED, Inverse, entry_event, interested, taken_back},
     store::{Event, Recorded, Told},
 };
 
@@ -73,8 +73,9 @@ impl Pipeline {
         let entry = &known.entry;
         let kind = ActionKind::ALL.into_iter().find(|kind| kind.as_str() == entry.kind).and_then(inverse);
         let Some(kind) = kind.filter(|_| known.fate.reversed_by.is_none()) else { return Ok(false) };
-        let inverse = taken_back(entry, ActionId::new(), kind, by, reason, expired, self.clock.now());
-        let told = self.told(vec![event(&inverse)]);
+        let how = Inverse { id: ActionId::new(), kind, by, reason, expired, at: self.clock.now() };
+        let inverse = taken_back(entry, &how);
+        let told = self.told(vec![entry_event(&inverse)]);
         if self.store.reverse_action(inverse, expired, told).await? != Recorded::New {
             return Ok(false);
         }
@@ -106,7 +107,7 @@ impl Pipeline {
             let (due, event) = if terms.exhausted(told) {
                 (None, unacknowledged(entry, told, now))
             } else {
-                (Some(terms.due(told + 1, now)), event(entry))
+                (Some(terms.due(told + 1, now)), entry_event(entry))
             };
             let recorded = self.store.retell_action(entry.id, told, due, self.told(vec![event])).await?;
             if recorded == Recorded::New {
@@ -150,61 +151,6 @@ impl Pipeline {
         let mut states = self.store.breakers(None, day(self.clock.now())).await?;
         states.retain(|state| state.opened_at.is_some());
         Ok(states)
-    }
-}
-
-/// The entry that takes another back.
-fn taken_back(
-    entry: &ActionEntry,
-    id: ActionId,
-    kind: &str,
-    by: &str,
-    reason: &str,
-    expired: bool,
-    at: DateTime<Utc>,
-) -> ActionEntry {
-    let mut told = entry.told.clone();
-    if let Value::Object(told) = &mut told {
-        for gone in ["expires_at", "strikes", "instead_of", "cause", "next_frame_ms"] {
-            told.remove(gone);
-        }
-        let changes = json!({
-            "id": id, "action": kind, "reason": reason, "decided_at": at, "by": by, "reverses": entry.id,
-            "strikes_returned": if expired { 0 } else { entry.strikes },
-        });
-        if let Value::Object(changes) = changes {
-            told.extend(changes);
-        }
-    }
-    ActionEntry {
-        id,
-        tenant: entry.tenant.clone(),
-        actor: entry.actor.clone(),
-        item: entry.item,
-        kind: kind.to_owned(),
-        rule: entry.rule.clone(),
-        reason: reason.to_owned(),
-        by: by.to_owned(),
-        at,
-        until: None,
-        strikes: 0,
-        strikes_until: None,
-        cause: None,
-        reverses: Some(entry.id),
-        acknowledge: entry.acknowledge,
-        told,
-    }
-}
-
-/// What the platform is told of an entry, again under the same key.
-fn event(entry: &ActionEntry) -> Event {
-    Event {
-        sequence: 0,
-        kind: MODERATION_ACTION.to_owned(),
-        tenant: entry.tenant.clone(),
-        key: entry.id.to_string(),
-        at: entry.at,
-        data: entry.told.clone(),
     }
 }
 

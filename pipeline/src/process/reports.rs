@@ -1,15 +1,13 @@
-//! Reports: checked, kept, told.
+//! Reports: checked, kept, told, and brought before a reviewer.
 
 use super::Pipeline;
-use crate::{error::PipelineError, record::interested, report::Report, store::Recorded};
+use crate::{error::PipelineError, report::Report, store::Recorded};
 
 impl Pipeline {
-    /// Keeps a report and tells of it. The same report again is answered as it was kept; another one of this id is a `Conflict`.
+    /// Keeps a report, tells of it, and makes it a case or part of one. The same report again is answered as it was kept; another one of this id is a `Conflict`.
     pub async fn take_report(&self, report: Report) -> Result<(Report, Recorded), PipelineError> {
         report.check()?;
-        let events = vec![report.event()];
-        let webhooks = interested(&events, &self.webhooks);
-        let recorded = self.store.put_report(&report, events, webhooks).await?;
+        let recorded = self.desk.take_report(&report).await?;
         if recorded == Recorded::New {
             metrics::counter!("chaperone_reports_total").increment(1);
             return Ok((report, recorded));

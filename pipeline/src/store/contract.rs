@@ -129,6 +129,7 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         entries: vec![],
         events,
         webhooks: vec![],
+        case: None,
     }
 }
 

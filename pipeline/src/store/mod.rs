@@ -11,8 +11,10 @@
 
 #[cfg(test)]
 pub(crate) mod contract;
-mod enforcement;
+pub mod desk;
+pub(in crate::store) mod enforcement;
 mod feedback;
+pub(crate) mod link;
 mod policies;
 pub mod postgres;
 mod row;
@@ -32,15 +34,20 @@ use models::Lane;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    action::ActionKind,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
     queue::DeadLetter,
     report::Report,
+    review::audit::AuditDraft,
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
+
+pub use desk::cases::CaseOpening;
+pub use link::Tables;
 
 /// What a write did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +147,32 @@ pub struct OutcomeRecord {
     pub events: Vec<Event>,
     /// Names of the webhooks that are to be told of each event (index into `events`, webhook name).
     pub webhooks: Vec<(usize, String)>,
+    /// It asks for a human.
+    pub case: Option<Box<CaseOpening>>,
+}
+
+impl OutcomeRecord {
+    /// What the audit says of it; nothing, when nothing is done.
+    fn audited(&self) -> Option<AuditDraft> {
+        let Outcome { envelope, verdict, decided_at, signals, .. } = &self.outcome;
+        if verdict.action == ActionKind::Allow {
+            return None;
+        }
+        let mut models: Vec<String> =
+            signals.iter().map(|signal| format!("{}@{}", signal.model, signal.version)).collect();
+        models.sort();
+        models.dedup();
+        let rules: Vec<&str> = verdict.reasons.iter().map(|reason| reason.rule.as_str()).collect();
+        Some(AuditDraft {
+            at: *decided_at,
+            actor: "policy".into(),
+            kind: format!("item.{}", verdict.action.as_str()),
+            subject: format!("item:{}", envelope.id),
+            detail: serde_json::json!({
+                "action": verdict.action, "policy": verdict.policy, "models": models, "rules": rules, "degraded": verdict.degraded,
+            }),
+        })
+    }
 }
 
 /// Which journaled items may have ended the process that had them in hand.
@@ -323,6 +356,8 @@ pub trait Store: FeedbackStore + Losses + PolicyStore + EnforcementStore + Send 
     async fn expire(&self, before: DateTime<Utc>) -> Result<u64, PipelineError>;
     /// Reachable, writable?
     async fn health(&self) -> Result<(), PipelineError>;
+    /// The tables, for areas whose statements are written once for both databases (`link`).
+    fn tables(&self) -> Tables;
     /// Holds the newest event's sequence; woken when events were appended.
     fn event_signal(&self) -> tokio::sync::watch::Receiver<i64>;
 }

@@ -17,8 +17,20 @@ const UNUSABLE: [i32; 8] = [5, 6, 8, 10, 11, 13, 14, 26];
 const AWAY: [&str; 9] = ["08", "40", "28", "3D", "53", "55P03", "57", "58", "25006"];
 
 impl From<sqlx::Error> for PipelineError {
-    /// Messages come from the database and name tables and columns, never values.
     fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Encode(inner) => match inner.downcast::<Self>() {
+                Ok(own) => *own,
+                Err(inner) => Self::from(&sqlx::Error::Encode(inner)),
+            },
+            error => Self::from(&error),
+        }
+    }
+}
+
+impl From<&sqlx::Error> for PipelineError {
+    /// Messages come from the database and name tables and columns, never values.
+    fn from(error: &sqlx::Error) -> Self {
         let message = error.to_string();
         match error {
             sqlx::Error::Database(database) => {
@@ -39,10 +51,6 @@ impl From<sqlx::Error> for PipelineError {
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Unavailable { part: "store", message },
-            sqlx::Error::Encode(inner) => match inner.downcast::<Self>() {
-                Ok(own) => *own,
-                Err(_) => Self::Internal { part: "store", message },
-            },
             _ => Self::Internal { part: "store", message },
         }
     }

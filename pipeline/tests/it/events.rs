@@ -9,7 +9,13 @@ use pipeline::{
     notice::Notice,
     process::policies::Terms,
     report::Report,
+    review::{
+        appeal::Appeal,
+        decision::{DecisionDraft, Ruling},
+        staff::{Profile, Role, Staff},
+    },
     schemas,
+    store::desk::claims::Claim,
 };
 use serde_json::{Value, json};
 
@@ -117,6 +123,37 @@ async fn make_events(service: &Harness) {
         let terms = Terms { percent, alarm: None };
         pipeline.go_live(&tenant, version.number, terms, "lea", "a trial").await.unwrap();
     }
+    make_desk_events(service).await;
+}
+
+/// A case that is decided, and objected to with success.
+async fn make_desk_events(service: &Harness) {
+    let (pipeline, desk) = (&service.pipeline, service.pipeline.desk());
+    let staff =
+        |name: &str| Staff { tenant: TENANT.into(), name: name.into(), role: Role::Lead, profile: Profile::default() };
+    let cases = desk.cases_of(&TENANT.into(), "bob", 1).await.unwrap();
+    let decide = async |who: &Staff, id, ruling| {
+        let claim = Claim { case: Some(id), ..Claim::default() };
+        desk.claim(who, claim).await.unwrap();
+        let act = ruling == Ruling::Act;
+        let draft = DecisionDraft {
+            key: ItemId::new().to_string(),
+            ruling,
+            action: act.then_some(ActionKind::Suspend),
+            seconds: act.then_some(60),
+            rule: None,
+            reason: None,
+            note: Some("SECRET".into()),
+            seen: None,
+            looked_seconds: 1,
+            all_reports: false,
+        };
+        pipeline.decide_case(who, id, draft).await.unwrap().decision
+    };
+    let decision = decide(&staff("SECRET-mia"), cases[0].id, Ruling::Act).await;
+    let appeal = pipeline.new_appeal(TENANT.into(), None, "bob".into(), "SECRET".into());
+    let (appeal, _) = pipeline.take_appeal(Appeal { decision: Some(decision.id), ..appeal }).await.unwrap();
+    decide(&staff("SECRET-tom"), appeal.case.unwrap(), Ruling::Dismiss).await;
 }
 
 #[tokio::test]

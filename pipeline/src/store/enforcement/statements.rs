@@ -52,7 +52,7 @@ macro_rules! statements {
         }
 
         /// `false`: it was there before.
-        pub(super) async fn insert_action(
+        pub(in crate::store) async fn insert_action(
             connection: &mut $connection,
             entry: &ActionEntry,
         ) -> Result<bool, sqlx::Error> {
@@ -179,7 +179,7 @@ macro_rules! statements {
             shared_traces(connection, &escape(tenant.as_str()), &escape(actor.as_str()), now).await
         }
 
-        pub(super) async fn read_action(
+        pub(in crate::store) async fn read_action(
             connection: &mut $connection,
             tenant: &TenantId,
             id: ActionId,
@@ -207,7 +207,7 @@ macro_rules! statements {
             query.fetch_all(connection).await?.iter().map(enforced).collect()
         }
 
-        pub(super) async fn read_caused_by(
+        pub(in crate::store) async fn read_caused_by(
             connection: &mut $connection,
             tenant: &TenantId,
             id: ActionId,
@@ -254,7 +254,7 @@ macro_rules! statements {
         }
 
         /// `false`: it was taken back before. Nobody waits for the platform's word about it any more.
-        pub(super) async fn mark_reversed(
+        pub(in crate::store) async fn mark_reversed(
             connection: &mut $connection,
             inverse: &ActionEntry,
             expired: bool,

@@ -81,9 +81,14 @@ impl Database {
             Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, message)))
         });
         if answer.as_ref().is_err_and(lost) {
-            self.doubt.lost_at_ms.store(self.doubt.now_ms() + 1, Ordering::Relaxed);
+            self.doubt();
         }
         answer
+    }
+
+    /// A connection was lost: none that is open now is used again.
+    pub(super) fn doubt(&self) {
+        self.doubt.lost_at_ms.store(self.doubt.now_ms() + 1, Ordering::Relaxed);
     }
 
     /// As [`Self::within`], measured. For what must not be done twice.
@@ -133,7 +138,7 @@ pub(super) fn measure(operation: &'static str, started: Instant) {
 }
 
 /// Was the connection lost? Then nobody knows what became of the statement.
-fn lost(error: &sqlx::Error) -> bool {
+pub(super) fn lost(error: &sqlx::Error) -> bool {
     match error {
         // A timeout is not tried again: the caller has waited long enough.
         sqlx::Error::Io(io) => io.kind() != std::io::ErrorKind::TimedOut,

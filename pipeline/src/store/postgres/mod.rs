@@ -15,11 +15,12 @@
 mod calls;
 mod database;
 mod duties;
-mod enforcement;
+pub(super) mod enforcement;
 mod events;
 mod feedback;
 mod gather;
 mod journal;
+pub(in crate::store) mod link;
 mod listen;
 mod losses;
 mod open;
@@ -39,7 +40,7 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, text};
+use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, link::Tables, text};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
@@ -353,6 +354,10 @@ impl Store for PostgresStore {
 
     async fn health(&self) -> Result<(), PipelineError> {
         duties::health(&self.database).await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::postgres(link::PostgresLink::new(Arc::clone(&self.database)))
     }
 
     fn event_signal(&self) -> watch::Receiver<i64> {

@@ -1,6 +1,9 @@
 //! Judged items: many callers' outcomes in one transaction.
 
-use std::{collections::HashSet, time::Instant};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Instant,
+};
 
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
@@ -13,13 +16,14 @@ use super::{
     text::{escape, escaped, unescape},
 };
 use crate::{
-    action::ActionKind,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ItemId, TenantId},
+    review::audit::AuditDraft,
     store::{
-        ItemRecord, OutcomeRecord, ParticipantChange, Recorded,
-        row::{decode, encode, stamp, time},
+        CaseOpening, ItemRecord, OutcomeRecord, ParticipantChange, Recorded, desk,
+        link::{Link, Told},
+        row::{carried, decode, encode, stamp, time},
     },
 };
 
@@ -36,7 +40,6 @@ pub(super) struct OutcomeRow {
     action: &'static str,
     decided_at: i64,
     outcome: String,
-    policy: String,
     /// Conversation, author, time and text.
     context: Option<(String, String, i64, String)>,
     participant: Option<ParticipantRow>,
@@ -44,6 +47,9 @@ pub(super) struct OutcomeRow {
     person: Option<(TenantId, PersonChange)>,
     entries: Vec<ActionEntry>,
     events: Appended,
+    actor: Option<String>,
+    audited: Option<AuditDraft>,
+    case: Option<Box<CaseOpening>>,
 }
 
 struct ParticipantRow {
@@ -55,11 +61,13 @@ struct ParticipantRow {
 
 impl OutcomeRow {
     pub(super) fn new(record: OutcomeRecord) -> Result<Self, PipelineError> {
-        let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks } = record;
+        let audited = record.audited();
+        let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case } = record;
         let events = Appended::new(&events, &webhooks)?;
         let body = encode(&outcome)?;
         let envelope = outcome.envelope;
         let whose = envelope.tenant.clone();
+        let actor = envelope.actor.as_ref().map(|actor| escape(actor.as_str()).into_owned());
         let context = match (context_text, envelope.conversation, envelope.actor) {
             (Some(text), Some(conversation), Some(actor)) => {
                 Some((escaped(conversation.0), escaped(actor.0), stamp(envelope.occurred_at), escaped(text)))
@@ -73,13 +81,22 @@ impl OutcomeRow {
             action: outcome.verdict.action.as_str(),
             decided_at: stamp(outcome.decided_at),
             outcome: body,
-            policy: escaped(outcome.verdict.policy),
+            actor,
+            audited,
+            case,
             context,
             participant: participant.map(ParticipantRow::new).transpose()?,
             person: person.map(|change| (whose, change)),
             entries,
             events,
         })
+    }
+}
+
+impl OutcomeRow {
+    /// What rows are locked by.
+    fn place(&self) -> (&str, Option<&str>) {
+        (&self.tenant, self.case.as_ref().map(|case| case.draft.subject.as_str()))
     }
 }
 
@@ -99,17 +116,14 @@ const INSERT: &str = "
     WITH given AS (
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[],
                              $8::text[], $9::text[], $10::bigint[], $11::text[])
-            AS g (id, tenant, kind, action, decided_at, outcome, policy, conversation, actor, at, body_text)),
+            AS g (id, tenant, kind, action, decided_at, outcome, whose, conversation, actor, at, body_text)),
     fresh AS (
         INSERT INTO items (id, decided_at) SELECT id, decided_at FROM given
         ON CONFLICT (id) DO NOTHING RETURNING id),
     kept AS (SELECT g.* FROM given g JOIN fresh ON fresh.id = g.id),
     outcome AS (
-        INSERT INTO outcomes (id, tenant, kind, action, decided_at, outcome)
-        SELECT id, tenant, kind, action, decided_at, outcome FROM kept),
-    audited AS (
-        INSERT INTO audit (at, tenant, actor, policy, item, action)
-        SELECT decided_at, tenant, 'policy', policy, id, action FROM kept WHERE action <> $12),
+        INSERT INTO outcomes (id, tenant, kind, action, decided_at, outcome, actor)
+        SELECT id, tenant, kind, action, decided_at, outcome, whose FROM kept),
     remembered AS (
         INSERT INTO context (tenant, conversation, actor, at, body_text)
         SELECT tenant, conversation, actor, at, body_text FROM kept WHERE body_text IS NOT NULL)
@@ -202,7 +216,7 @@ async fn transaction(database: &Database, rows: &[&OutcomeRow]) -> Result<Option
     let mut recorded = persons(&mut transaction, rows).await?;
     participants(&mut transaction, rows, &mut recorded).await?;
     let fresh = insert(&mut transaction, rows, &recorded).await?;
-    let (mut events, mut entries) = (Vec::with_capacity(rows.len()), Vec::new());
+    let (mut events, mut entries): (Vec<&Appended>, Vec<_>) = (Vec::with_capacity(rows.len()), Vec::new());
     for (row, recorded) in rows.iter().zip(&mut recorded) {
         if *recorded != Recorded::New {
             continue;
@@ -222,12 +236,55 @@ async fn transaction(database: &Database, rows: &[&OutcomeRow]) -> Result<Option
         }
     }
     enforcement::insert_actions(&mut transaction, &entries).await?;
+    let more = desk_rows(&mut transaction, rows, &recorded).await?;
+    events.extend(&more);
     let sequence = Appended::write(&events, &mut transaction).await?;
     transaction.commit().await?;
     if let Some(sequence) = sequence {
         database.raise(sequence);
     }
     Ok(Some(recorded))
+}
+
+/// Cases of the new rows, then their audit entries, tenant by tenant; answers the events that tell of the cases.
+async fn desk_rows(
+    connection: &mut PgConnection,
+    rows: &[&OutcomeRow],
+    recorded: &[Recorded],
+) -> Result<Vec<Appended>, sqlx::Error> {
+    let mut fresh: Vec<&OutcomeRow> =
+        rows.iter().zip(recorded).filter(|(_, recorded)| **recorded == Recorded::New).map(|(row, _)| *row).collect();
+    let mut told = Told::default();
+    let written = desk_work(connection, &mut told, &mut fresh).await;
+    written.map_err(|error| told.failure.take().unwrap_or_else(|| carried(error)))
+}
+
+async fn desk_work(
+    connection: &mut PgConnection,
+    told: &mut Told,
+    fresh: &mut Vec<&OutcomeRow>,
+) -> Result<Vec<Appended>, PipelineError> {
+    let mut more = Vec::new();
+    // Always in the same order, so that two processes do not lock each other up.
+    fresh.sort_by(|one, other| one.place().cmp(&other.place()));
+    for row in fresh.iter() {
+        let Some(opening) = &row.case else { continue };
+        let CaseOpening { draft, route, hooks } = (**opening).clone();
+        desk::cases::open(&mut Link::postgres(connection, told), draft, route).await?;
+        let (events, webhooks) = std::mem::take(told).split(&hooks);
+        more.push(Appended::new(&events, &webhooks)?);
+    }
+    let mut by_tenant: BTreeMap<&str, Vec<AuditDraft>> = BTreeMap::new();
+    for row in fresh.iter() {
+        if let Some(draft) = &row.audited {
+            by_tenant.entry(&row.tenant).or_default().push(draft.clone());
+        }
+    }
+    for (tenant, drafts) in by_tenant {
+        let tenant = TenantId(unescape(tenant.to_owned())?);
+        desk::audit::append_all(&mut Link::postgres(connection, told), &tenant, drafts).await?;
+    }
+    Ok(more)
 }
 
 /// Locks the people whose states are written, and says what may become of each row: `New` unless its item is known or its person's
@@ -317,12 +374,11 @@ async fn insert(
         .bind(texts(|row| row.action))
         .bind(rows.iter().map(|row| row.decided_at).collect::<Vec<_>>())
         .bind(texts(|row| &row.outcome))
-        .bind(texts(|row| &row.policy))
+        .bind(rows.iter().map(|row| row.actor.as_deref()).collect::<Vec<Option<&str>>>())
         .bind(context(|(conversation, ..)| conversation))
         .bind(context(|(_, actor, ..)| actor))
         .bind(rows.iter().map(|row| row.context.as_ref().map(|(_, _, at, _)| *at)).collect::<Vec<Option<i64>>>())
         .bind(context(|(.., text)| text))
-        .bind(ActionKind::Allow.as_str())
         .fetch_all(connection)
         .await?;
     Ok(fresh.into_iter().collect())

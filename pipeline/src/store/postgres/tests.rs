@@ -48,6 +48,7 @@ async fn fresh() -> (Arc<dyn Store>, Place) {
 }
 
 mod alone {
+    crate::store::desk::contract::desk_contract!(super::fresh);
     crate::store::contract::store_contract!(super::fresh);
     crate::store::contract::store_contract!(super::fresh; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
 }
@@ -338,4 +339,10 @@ async fn writes_per_second() {
              {each:.3} transactions per item"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn c1_fifty_thousand_cases_answer_in_time_from_a_server() {
+    let (store, _place) = fresh().await;
+    crate::store::desk::measure::c1_fifty_thousand_cases_answer_in_time("postgres", &store).await;
 }

@@ -13,7 +13,8 @@ const ROWS: u64 = 500;
 
 /// In order: what refers to a row goes before the row. An event whose delivery is still due stays.
 const STATEMENTS: [&str; 7] = [
-    "DELETE FROM context WHERE sequence IN (SELECT sequence FROM context WHERE at < ?1 LIMIT ?2)",
+    "DELETE FROM context WHERE sequence IN (SELECT sequence FROM context c WHERE at < ?1
+          AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant = c.tenant AND h.actor = c.actor) LIMIT ?2)",
     "DELETE FROM deliveries WHERE id IN
          (SELECT id FROM deliveries WHERE state <> 0 AND created_at < ?1 LIMIT ?2)",
     "DELETE FROM events WHERE sequence IN

@@ -1,14 +1,19 @@
 //! Judged items and their audit.
 
+use std::sync::Arc;
+
 use sqlx::Row;
 
 use super::{SqliteStore, enforcement, events, writer::Scope};
-use crate::store::row::{decode, encode, stamp};
 use crate::{
-    action::ActionKind,
     error::PipelineError,
-    item::{ItemId, TenantId},
-    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded},
+    item::{ActorId, ItemId, TenantId},
+    record::WebhookInterest,
+    store::{
+        ItemRecord, OutcomeRecord, ParticipantChange, Recorded, desk,
+        link::{Link, Told},
+        row::{decode, encode, stamp},
+    },
 };
 
 pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
@@ -16,7 +21,8 @@ pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -
 }
 
 async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
-    let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks } = record;
+    let audited = record.audited();
+    let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case } = record;
     let envelope = &outcome.envelope;
     if let Some(change) = &participant
         && version(scope, &envelope.tenant, change).await? != change.seen
@@ -29,7 +35,7 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
         return Ok(if is_known(scope, envelope.id).await? { Recorded::Already } else { Recorded::Stale });
     }
     let inserted = sqlx::query(
-        "INSERT INTO items (id, tenant, kind, action, decided_at, outcome) VALUES (?, ?, ?, ?, ?, ?)
+        "INSERT INTO items (id, tenant, kind, action, decided_at, outcome, actor) VALUES (?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(envelope.id.0)
@@ -38,6 +44,7 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
     .bind(outcome.verdict.action.as_str())
     .bind(stamp(outcome.decided_at))
     .bind(encode(&outcome)?)
+    .bind(envelope.actor.as_ref().map(ActorId::as_str))
     .execute(&mut scope.connection)
     .await?;
     if inserted.rows_affected() == 0 {
@@ -67,22 +74,24 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
             .execute(&mut scope.connection)
             .await?;
     }
-    if outcome.verdict.action != ActionKind::Allow {
-        sqlx::query("INSERT INTO audit (at, tenant, actor, policy, item, action) VALUES (?, ?, 'policy', ?, ?, ?)")
-            .bind(stamp(outcome.decided_at))
-            .bind(envelope.tenant.as_str())
-            .bind(outcome.verdict.policy.as_str())
-            .bind(envelope.id.0)
-            .bind(outcome.verdict.action.as_str())
-            .execute(&mut scope.connection)
-            .await?;
-    }
     if let Some(change) = &person {
         enforcement::write_person(&mut scope.connection, &envelope.tenant, change, outcome.decided_at).await?;
     }
     for entry in &entries {
         enforcement::insert_action(&mut scope.connection, entry).await?;
     }
+    events::append(scope, &events, &webhooks).await?;
+    let mut told = Told::default();
+    let mut link = Link::sqlite(&mut scope.connection, &mut told);
+    let mut hooks: Arc<[WebhookInterest]> = Arc::default();
+    if let Some(opening) = case {
+        hooks = opening.hooks;
+        desk::cases::open(&mut link, opening.draft, opening.route).await?;
+    }
+    if let Some(draft) = audited {
+        desk::audit::append_all(&mut link, &envelope.tenant, vec![draft]).await?;
+    }
+    let (events, webhooks) = told.split(&hooks);
     events::append(scope, &events, &webhooks).await?;
     Ok(Recorded::New)
 }

@@ -11,11 +11,12 @@
 mod calls;
 mod context;
 mod duties;
-mod enforcement;
+pub(super) mod enforcement;
 mod events;
 mod feedback;
 mod items;
 mod journal;
+mod link;
 mod losses;
 mod people;
 mod policies;
@@ -40,7 +41,9 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-use super::{DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, row::migration};
+use super::{
+    DueDelivery, Event, ItemRecord, JournalEntry, OutcomeRecord, Recorded, Store, link::Tables, row::migration,
+};
 use crate::{
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
@@ -112,7 +115,7 @@ impl SqliteStore {
     }
 
     /// Runs a reading `work` on a connection of its own, and measures it.
-    async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, PipelineError>
+    pub(in crate::store) async fn read<T, F>(&self, operation: &'static str, work: F) -> Result<T, PipelineError>
     where
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, PipelineError>> + Send + 'static,
@@ -359,6 +362,10 @@ impl Store for SqliteStore {
             })
         })
         .await
+    }
+
+    fn tables(&self) -> Tables {
+        Tables::sqlite(self.clone())
     }
 
     fn event_signal(&self) -> watch::Receiver<i64> {

