@@ -11,7 +11,7 @@ CHAPERONE := $(TARGET)/release/chaperone
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: fuzz help demo serve test models bench bench-peers bench-micro lint lint-deploy setup setup-test build
+.PHONY: fuzz contract help demo serve test models bench bench-peers bench-micro lint lint-deploy setup setup-test build
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -65,6 +65,9 @@ bench-micro: ## Time the hot paths one by one
 fuzz: models ## Fuzz every parser of outside bytes, SECONDS_EACH (default 60): an evening's work, not CI's
 	@FUZZ_SECONDS=$(or $(SECONDS_EACH),60) $(CARGO) nextest run --release --locked --workspace --no-fail-fast --test-threads 1 \
 		--success-output final -E 'test(fuzz)'
+
+contract: setup-test models ## Send 2,000 generated requests against the OpenAPI document: no 500, no answer that it does not describe
+	@CONTRACT_REQUESTS=2000 $(CARGO) nextest run --release --locked --workspace --success-output final -E 'test(i4_generated_requests)'
 
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check

@@ -20,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    auth::Keys,
+    auth::authenticate,
+    cors,
     desk::DeskState,
     error::{ApiError, Dialect},
     fetch::Fetcher,
+    limits::{self, Note},
     openapi, routes,
     services::Services,
 };
@@ -42,8 +44,6 @@ const ALWAYS_SERVED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 pub struct App {
     /// Everything long-lived.
     pub services: Services,
-    /// Who may call.
-    pub keys: Keys,
     /// How far the shutdown has come.
     pub stopping: Stopping,
     /// The OpenAPI document, as served.
@@ -79,12 +79,10 @@ impl Stopping {
 /// State of every handler.
 pub type Shared = Arc<App>;
 
-/// The HTTP face of the process's role: the routes, their limits, authentication, errors, request ids, metrics. Fails when `[auth]` holds a
-/// digest that is none.
+/// The HTTP face of the process's role: the routes, their limits, authentication, errors, request ids, metrics.
 pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> {
     let server = &services.config.server;
     let app = Arc::new(App {
-        keys: Keys::new(&services.config.auth)?,
         stopping,
         document: Bytes::from(openapi::document_json()?),
         fetcher: Fetcher::new(&services.config.compat.image_fetch)?,
@@ -94,6 +92,7 @@ pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> 
         timeout: Duration::from_secs(server.request_seconds),
         services,
     });
+    let cors = cors::layer(&app.services.config.server.cors);
     let routes = if app.services.role.answers() { routes::all() } else { routes::watched() };
     let (router, _) = routes.split_for_parts();
     let router = router
@@ -106,11 +105,15 @@ pub fn router(services: Services, stopping: Stopping) -> anyhow::Result<Router> 
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(app.clone(), guard))
         .with_state(app);
-    Ok(router)
+    // Outermost: refusals can be read by pages too, and a preflight needs no key.
+    Ok(match cors {
+        Some(layer) => router.layer(layer),
+        None => router,
+    })
 }
 
 /// Around every request: its id, its slot, its time limit, panics, the error body, the log line, the metrics.
-async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {
+async fn guard(State(app): State<Shared>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     let method = method_label(request.method());
@@ -118,6 +121,8 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let dialect = Dialect::of(request.uri().path());
 
+    let note = Arc::new(Note::new());
+    request.extensions_mut().insert(note.clone());
     let mut response = admit(&app, route, request, next).await;
     let error = response.extensions_mut().remove::<ApiError>();
     if let Some(error) = error {
@@ -128,6 +133,9 @@ async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Respo
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if let Some(standing) = note.get() {
+        limits::announce(*standing, response.headers_mut());
     }
     if dialect == Dialect::OpenAi {
         let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -146,9 +154,10 @@ async fn admit(app: &App, route: &str, request: Request, next: Next) -> Response
         if !ALWAYS_SERVED.contains(&route) {
             return ApiError::too_busy("Too many requests are in progress: try again after 1 s.").into_response();
         }
-        return next.run(request).await;
+        return next.run(authenticate(app, request).await).await;
     };
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let handled = async { next.run(authenticate(app, request).await).await };
+    let handled = AssertUnwindSafe(handled).catch_unwind();
     match tokio::time::timeout(app.timeout, handled).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::internal(panic_message(panic.as_ref())).into_response(),

@@ -11,10 +11,12 @@ pub mod load;
 pub mod show;
 pub mod validate;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use crate::limits::{KeyLimits, LimitConfig, LimitsConfig};
 pub use compat::CompatConfig;
 pub use load::{DEFAULTS, Sources};
 
@@ -26,6 +28,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Who may call.
     pub auth: AuthConfig,
+    /// How often a key may call.
+    pub limits: LimitsConfig,
     /// Events to the platform's bus.
     pub bus: workers::BusConfig,
     /// Other services' routes.
@@ -68,6 +72,28 @@ pub struct ServerConfig {
     pub connect_seconds: u64,
     /// Parts without which `/health/ready` answers 503.
     pub required_parts: Vec<Part>,
+    /// HTTPS.
+    pub tls: TlsConfig,
+    /// Calls from web pages.
+    pub cors: CorsConfig,
+}
+
+/// Section `[server.cors]`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorsConfig {
+    /// Origins whose pages may call us from a browser; `*`: all. Empty: none.
+    pub origins: Vec<String>,
+}
+
+/// Section `[server.tls]`. Both or none.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// PEM file: our certificate, then the ones that lead to a root.
+    pub certificate: Option<PathBuf>,
+    /// PEM file: its private key.
+    pub key: Option<PathBuf>,
 }
 
 /// What the service depends on.
@@ -110,16 +136,29 @@ impl Default for ServerConfig {
             drain_delay_seconds: 0,
             connect_seconds: 60,
             required_parts: vec![Part::Models, Part::Store, Part::Queue],
+            tls: TlsConfig::default(),
+            cors: CorsConfig::default(),
         }
     }
 }
 
 /// Section `[auth]`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuthConfig {
-    /// API keys. None at all: everybody on this machine may do everything as tenant `default`, and only a loopback address may be listened on.
+    /// API keys beside those of the store. None at all, there and here: everybody on this machine may do everything as tenant `default`, and
+    /// only a loopback address may be listened on.
     pub keys: Vec<KeyConfig>,
+    /// What the keys' signing secrets are derived from; printed as stars.
+    pub signing_secret: Option<String>,
+}
+
+impl fmt::Debug for AuthConfig {
+    /// Hides the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secret = self.signing_secret.as_ref().map(|_| show::STARS);
+        f.debug_struct("AuthConfig").field("keys", &self.keys).field("signing_secret", &secret).finish()
+    }
 }
 
 /// One API key. Only its digest is written down.
@@ -134,6 +173,12 @@ pub struct KeyConfig {
     pub tenant: pipeline::item::TenantId,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Are requests without a signature refused?
+    #[serde(default)]
+    pub require_signature: bool,
+    /// Its own limits instead of those in `[limits]`.
+    #[serde(default)]
+    pub limits: KeyLimits,
 }
 
 impl fmt::Debug for KeyConfig {
@@ -148,11 +193,11 @@ impl fmt::Debug for KeyConfig {
     }
 }
 
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a key may do; also the class by which its calls are limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// `POST /v1/check`.
+    /// `POST /v1/check`, and the drop-in endpoints that judge.
     Check,
     /// Items, calls, frames, events.
     Items,
@@ -166,6 +211,30 @@ pub enum Scope {
     Lead,
     /// Everything, `/metrics` included.
     Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 7] =
+        [Self::Check, Self::Items, Self::Profiles, Self::Search, Self::Review, Self::Lead, Self::Admin];
+
+    /// As configuration, JSON and command line write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Items => "items",
+            Self::Profiles => "profiles",
+            Self::Search => "search",
+            Self::Review => "review",
+            Self::Lead => "lead",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The inverse of [`Scope::as_str`]. `None` for what this version does not know.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
 }
 
 /// Section `[log]`.

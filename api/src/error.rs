@@ -2,7 +2,7 @@
 
 mod dialect;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use axum::{
     Json,
@@ -20,13 +20,13 @@ pub use dialect::{Dialect, GoogleErrorBody, OpenAiErrorBody};
 /// What a 5xx answer says; the cause is in the log under the request id.
 const INTERNAL: &str = "Something went wrong on our side. Report the request id; the log has the cause.";
 /// Seconds to wait after a 429.
-const BUSY_RETRY_S: u32 = 1;
+const BUSY_RETRY_S: u64 = 1;
 /// Tells OpenAI's clients whether another try is worth it.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Like `retry-after`, in milliseconds: read first by OpenAI's clients.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// Seconds to wait after a 503.
-const UNAVAILABLE_RETRY_S: u32 = 5;
+const UNAVAILABLE_RETRY_S: u64 = 5;
 
 /// The body of every answer with a status of 400 or more.
 #[derive(Debug, Serialize, ToSchema)]
@@ -77,7 +77,7 @@ struct Inner {
     code: &'static str,
     message: String,
     field: Option<String>,
-    retry_after_s: Option<u32>,
+    retry_after: Option<Duration>,
     cause: Option<String>,
     items: Vec<ItemError>,
     detail: Option<Value>,
@@ -91,7 +91,7 @@ impl ApiError {
             code,
             message,
             field: None,
-            retry_after_s: None,
+            retry_after: None,
             cause: None,
             items: Vec::new(),
             detail: None,
@@ -149,6 +149,18 @@ impl ApiError {
     /// Full; the same call succeeds later.
     pub fn too_busy(message: impl Into<String>) -> Self {
         Self::new(Kind::TooBusy, "too_busy", message)
+    }
+
+    /// A key calls too often.
+    pub fn rate_limited(class: &str, wait: Duration) -> Self {
+        let seconds = wait.as_nanos().div_ceil(1_000_000_000);
+        let message = format!(
+            "This key makes more `{class}` calls than its limit allows: nothing was done; try again after {seconds} s. The headers \
+             `x-ratelimit-…` say how many are left."
+        );
+        let mut limited = Self::new(Kind::TooBusy, "rate_limited", message);
+        limited.0.retry_after = Some(wait);
+        limited
     }
 
     /// A part that we need is down, or did not answer in time.
@@ -226,11 +238,11 @@ impl ApiError {
         }
     }
 
-    /// Seconds after which the same call is worth another try.
-    pub fn retry_after_s(&self) -> Option<u32> {
-        self.0.retry_after_s.or(match self.0.kind {
-            Kind::TooBusy => Some(BUSY_RETRY_S),
-            Kind::Unavailable => Some(UNAVAILABLE_RETRY_S),
+    /// Time after which the same call is worth another try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after.or(match self.0.kind {
+            Kind::TooBusy => Some(Duration::from_secs(BUSY_RETRY_S)),
+            Kind::Unavailable => Some(Duration::from_secs(UNAVAILABLE_RETRY_S)),
             _ => None,
         })
     }
@@ -238,7 +250,7 @@ impl ApiError {
     /// The answer, for the request with this id, in the words that the route's clients know.
     pub fn render(self, request_id: &str, dialect: Dialect) -> Response {
         let status = self.status();
-        let retry_after = self.retry_after_s();
+        let retry_after = self.retry_after();
         let inner = *self.0;
         let mut response = match dialect {
             Dialect::Own => Self::own_body(status, &inner, request_id),
@@ -250,9 +262,6 @@ impl ApiError {
                 let again = matches!(inner.kind, Kind::TooBusy | Kind::Unavailable | Kind::Internal);
                 let again = HeaderValue::from_static(if again { "true" } else { "false" });
                 response.headers_mut().insert(SHOULD_RETRY, again);
-                if let Some(seconds) = retry_after {
-                    response.headers_mut().insert(RETRY_AFTER_MS, HeaderValue::from(u64::from(seconds) * 1000));
-                }
                 response
             }
             Dialect::Google => {
@@ -260,8 +269,11 @@ impl ApiError {
                 (body.status(), Json(body)).into_response()
             }
         };
-        if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(wait) = retry_after {
+            // Rounded up: who comes back a moment too early is refused again.
+            let rounded = |unit: u128| u64::try_from(wait.as_nanos().div_ceil(unit)).unwrap_or(u64::MAX).max(1);
+            response.headers_mut().insert(header::RETRY_AFTER, rounded(1_000_000_000).into());
+            response.headers_mut().insert(RETRY_AFTER_MS, rounded(1_000_000).into());
         }
         if inner.kind == Kind::Unauthenticated {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -325,7 +337,7 @@ impl From<PipelineError> for ApiError {
             PipelineError::Full { what, retry_after_s } => {
                 let text = format!("{what} is full: nothing was accepted; try again after {retry_after_s} s");
                 let mut busy = Self::too_busy(sentence(&text));
-                busy.0.retry_after_s = Some(retry_after_s);
+                busy.0.retry_after = Some(Duration::from_secs(retry_after_s.into()));
                 busy
             }
             // Only what waits in the queue becomes stale, and nobody waits for that.
@@ -379,7 +391,8 @@ mod tests {
         ];
         for (kind, status, retry_after) in rows {
             let error = ApiError::new(kind, "code", "message");
-            assert_eq!((error.status().as_u16(), error.retry_after_s()), (status, retry_after), "{kind:?}");
+            let seconds = error.retry_after().map(|wait| wait.as_secs());
+            assert_eq!((error.status().as_u16(), seconds), (status, retry_after), "{kind:?}");
         }
     }
 

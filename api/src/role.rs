@@ -1,6 +1,6 @@
 //! What one process does: everything, the HTTP door alone, or the work of some lanes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use models::Lane;
 
@@ -33,6 +33,14 @@ impl Role {
             Self::Serve => "serve",
             Self::Api => "api",
             Self::Worker { .. } => "worker",
+        }
+    }
+
+    /// Where its HTTP face listens: key of the configuration, and address.
+    pub fn listens(&self, config: &Config) -> (&'static str, SocketAddr) {
+        match self {
+            Self::Worker { .. } => ("workers.listen", config.workers.listen),
+            Self::Serve | Self::Api => ("server.listen", config.server.listen),
         }
     }
 

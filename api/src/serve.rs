@@ -1,9 +1,12 @@
 //! The running service: HTTP, consumers, outbox and duties; watched while they run, drained when they stop.
 
-use std::{future::Future, net::SocketAddr, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow};
-use axum::{Router, serve::ListenerExt};
+use axum::{
+    Router,
+    serve::{Listener, ListenerExt},
+};
 use chrono::TimeDelta;
 use tokio::{net::TcpListener, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -14,8 +17,10 @@ use crate::{
     batches,
     config::show::redact_url,
     parts,
+    role::is_embedded,
     services::Services,
     telemetry,
+    tls::{Identity, TlsListener},
 };
 
 /// What flushing the index and joining the models may take after the deadline: both hold only what is safe in the store already.
@@ -39,7 +44,13 @@ pub async fn run(
     let _watch = AbortOnDropHandle::new(tokio::spawn(parts::watch(services.clone(), stopping.now.clone())));
     let policies = workers::policies::run(services.pipeline.clone(), stopping.now.clone());
     let policies = AbortOnDropHandle::new(tokio::spawn(policies));
-    let mut http = AbortOnDropHandle::new(tokio::spawn(answer(listener, router, stopping.now.clone())));
+    let share = !is_embedded(&services.config.store.url);
+    let _keys = AbortOnDropHandle::new(tokio::spawn(services.keys.clone().run(share, stopping.now.clone())));
+    // The small face of a worker is for probes on its own network.
+    let identity = if services.role.answers() { Identity::read(&services.config.server.tls)? } else { None };
+    let _certificate =
+        identity.clone().map(|identity| AbortOnDropHandle::new(tokio::spawn(identity.watch(stopping.now.clone()))));
+    let mut http = AbortOnDropHandle::new(tokio::spawn(answer(listener, identity, router, stopping.now.clone())));
     announce(&services, address);
     offer_set_up(&services, address).await?;
 
@@ -80,16 +91,30 @@ pub async fn run(
 }
 
 /// The HTTP face, until `stop`; then it finishes what it has begun.
-async fn answer(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+async fn answer(
+    listener: TcpListener,
+    identity: Option<Arc<Identity>>,
+    router: Router,
+    stop: CancellationToken,
+) -> Result<()> {
     // Answers are small and a caller waits: never hold one back to fill a packet.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
+    match identity {
+        Some(identity) => serve(TlsListener::new(listener, identity)?, router, stop).await,
+        None => serve(listener, router, stop).await,
+    }
+}
+
+async fn serve<L>(listener: L, router: Router, stop: CancellationToken) -> Result<()>
+where
+    L: Listener,
+    L::Addr: std::fmt::Debug,
+{
+    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
 }
 
 /// Waits for a worker's loop to die; for ever, where no one works.
@@ -134,7 +159,7 @@ fn announce(services: &Services, address: SocketAddr) {
         store = redact_url(&config.store.url),
         index = redact_url(&config.index.url),
         webhooks = config.webhooks.len(),
-        keys = config.auth.keys.len(),
+        keys = services.keys.len(),
         "ready"
     );
 }

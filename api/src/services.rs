@@ -18,6 +18,7 @@ use pipeline::{
 use workers::backoff::{Backoff, Jitter};
 
 use crate::{
+    auth::{KeyRing, refuse_open},
     config::{Config, show::redact_url},
     desk::DeskState,
     role::{Role, is_embedded, scheme_of},
@@ -45,6 +46,8 @@ pub struct Services {
     pub queue: Arc<dyn Queue>,
     /// The stages.
     pub pipeline: Pipeline,
+    /// Who may call.
+    pub keys: Arc<KeyRing>,
     /// Time.
     pub clock: Clock,
     /// What the desk's routes share.
@@ -73,6 +76,11 @@ impl Services {
             }
             _ => format!("cannot open store.url `{url}`: is the server running, and may this user in?"),
         })?;
+        let keys = KeyRing::load(&config.auth, &config.limits, store.clone(), clock.clone()).await?;
+        let (section, address) = role.listens(&config);
+        if let Some(refused) = refuse_open(&keys, section, address) {
+            bail!("{refused}");
+        }
         let url = redact_url(&config.queue.url);
         let connect = || queue::connect(&config.queue, role.lanes(), store.clone(), clock.clone());
         let queue = until_there("queue.url", &config.queue.url, patience, connect)
@@ -99,8 +107,19 @@ impl Services {
         )
         .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
         pipeline.load_policies().await.context("the policies of the tenants cannot be read")?;
-        let desk = Arc::default();
-        Ok(Self { config: Arc::new(config), role, engine, policies, store, index, queue, pipeline, clock, desk })
+        Ok(Self {
+            config: Arc::new(config),
+            role,
+            engine,
+            policies,
+            store,
+            index,
+            queue,
+            pipeline,
+            keys: Arc::new(keys),
+            clock,
+            desk: Arc::default(),
+        })
     }
 }
 
@@ -136,7 +155,7 @@ where
 
 /// Which events a webhook is told of.
 fn interest(webhook: &workers::WebhookConfig) -> WebhookInterest {
-    WebhookInterest { name: webhook.name.clone(), kinds: webhook.events.clone() }
+    WebhookInterest { name: webhook.name.clone(), tenant: webhook.tenant.clone(), kinds: webhook.events.clone() }
 }
 
 /// The running engine, and the length of the embedding model's vectors.

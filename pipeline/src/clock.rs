@@ -1,6 +1,9 @@
 //! Time, injected. Nothing else in the product asks the system for it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -27,6 +30,16 @@ impl Clock {
             #[expect(clippy::disallowed_methods, reason = "the one place that may ask")]
             None => Utc::now(),
             Some(fixed) => *fixed.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Time since a moment that stays the same while the process runs. The system's never goes back, whoever sets the machine's clock: for
+    /// rates and waits.
+    pub fn steady(&self) -> Duration {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match &self.fixed {
+            None => BEGAN.elapsed(),
+            Some(_) => (self.now() - DateTime::UNIX_EPOCH).to_std().unwrap_or_default(),
         }
     }
 
@@ -80,5 +93,6 @@ mod tests {
         let other = clock.clone();
         clock.advance(TimeDelta::seconds(3));
         assert_eq!(other.now(), DateTime::UNIX_EPOCH + TimeDelta::seconds(3));
+        assert_eq!(other.steady(), Duration::from_secs(3));
     }
 }

@@ -33,13 +33,19 @@ pub const ACTION_UNACKNOWLEDGED: &str = "action.unacknowledged";
 pub struct WebhookInterest {
     /// The webhook's name, from the configuration.
     pub name: String,
+    /// Only this tenant's events; `None`: every tenant's.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
     /// Event kinds; empty means all.
     pub kinds: Vec<String>,
 }
 
 /// Who is told of which event: index into `events`, webhook name.
 pub fn interested(events: &[Event], webhooks: &[WebhookInterest]) -> Vec<(usize, String)> {
-    let wants = |hook: &WebhookInterest, event: &Event| hook.kinds.is_empty() || hook.kinds.contains(&event.kind);
+    let wants = |hook: &WebhookInterest, event: &Event| {
+        hook.tenant.as_ref().is_none_or(|tenant| *tenant == event.tenant)
+            && (hook.kinds.is_empty() || hook.kinds.contains(&event.kind))
+    };
     let pairs = events.iter().enumerate().flat_map(|(index, event)| {
         webhooks.iter().filter(move |hook| wants(hook, event)).map(move |hook| (index, hook.name.clone()))
     });
@@ -407,9 +413,13 @@ mod tests {
     fn p1_webhooks_are_told_of_what_they_asked_for() {
         let hook = |name: &str, kinds: &[&str]| WebhookInterest {
             name: name.into(),
+            tenant: None,
             kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
         };
-        let hooks = [hook("all", &[]), hook("actions", &[MODERATION_ACTION]), hook("calls", &["call.started"])];
+        let of = |tenant: &str| WebhookInterest { tenant: Some(tenant.into()), ..hook(tenant, &[]) };
+        assert_ne!(outcome().envelope.tenant.as_str(), "other");
+        let hooks =
+            [hook("all", &[]), hook("actions", &[MODERATION_ACTION]), hook("calls", &["call.started"]), of("other")];
         let told = outcome_record(outcome(), &Terms::default(), &hooks).webhooks;
         assert_eq!(told, [(0, "all".into()), (1, "all".into()), (1, "actions".into())]);
     }

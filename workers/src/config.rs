@@ -53,6 +53,9 @@ pub struct WebhookConfig {
     /// Event kinds; empty: all.
     #[serde(default)]
     pub events: Vec<String>,
+    /// Only this tenant's events; absent: every tenant's.
+    #[serde(default)]
+    pub tenant: Option<pipeline::item::TenantId>,
 }
 
 impl fmt::Debug for WebhookConfig {
@@ -63,6 +66,7 @@ impl fmt::Debug for WebhookConfig {
             .field("host", &self.url.host_str())
             .field("secret", &"********")
             .field("events", &self.events)
+            .field("tenant", &self.tenant)
             .finish()
     }
 }
@@ -104,6 +108,7 @@ mod tests {
             url: "https://user:hush@a.example/path?token=hush".parse().unwrap(),
             secret: "hush-hush".into(),
             events: vec![],
+            tenant: None,
         };
         let shown = format!("{webhook:?}");
         assert!(!shown.contains("hush") && shown.contains("a.example"), "{shown}");
@@ -116,6 +121,7 @@ mod tests {
             url: "https://a.example".parse().unwrap(),
             secret: "s".into(),
             events: vec![],
+            tenant: None,
         };
         assert!(webhook.wants("item.judged"));
         webhook.events = vec!["moderation.action".into()];

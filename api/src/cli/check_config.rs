@@ -53,6 +53,14 @@ pub fn run(args: &Args, global: &Global) -> Result<Exit> {
     for problem in &problems {
         writeln!(stderr, "error: {problem}")?;
     }
+    let faces = [("server.listen", config.server.listen), ("workers.listen", config.workers.listen)];
+    for (key, address) in faces {
+        if config.auth.keys.is_empty() && !address.ip().to_canonical().is_loopback() {
+            let note =
+                "other machines can reach it, so the store must hold a key (`chaperone keys create`); [auth] has none";
+            writeln!(stderr, "note: {key} is {address}: {note}")?;
+        }
+    }
     if problems.is_empty() && !args.quiet {
         writeln!(stderr, "the configuration is fine")?;
     }

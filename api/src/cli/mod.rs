@@ -6,6 +6,7 @@ pub mod check_config;
 pub mod demo;
 pub mod doctor;
 pub mod eval;
+pub mod keys;
 mod latency;
 pub mod models;
 pub mod policy;
@@ -14,6 +15,7 @@ pub mod serve;
 mod service;
 mod table;
 pub mod users;
+pub mod webhooks;
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -107,6 +109,10 @@ pub enum Verb {
     Users(users::Args),
     /// Check that nobody changed the audit, or export it.
     Audit(audit::Args),
+    /// Make, list and revoke API keys.
+    Keys(keys::Args),
+    /// See what became of webhook deliveries, and deliver once more.
+    Webhooks(webhooks::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -144,6 +150,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Policy(args) => policy::run(args).await,
         Verb::Users(args) => users::run(args, &global).await,
         Verb::Audit(args) => audit::run(args, &global).await,
+        Verb::Keys(args) => keys::run(args, &global).await,
+        Verb::Webhooks(args) => webhooks::run(args, &global).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Exit, Global};
-use crate::{config::Config, role::Role, serve, services::Services, telemetry};
+use crate::{config::Config, role::Role, serve, services::Services, telemetry, tls::Identity};
 
 /// Exit code after a second signal, as shells report an interrupted program.
 const INTERRUPTED: i32 = 130;
@@ -21,7 +21,7 @@ const INTERRUPTED: i32 = 130;
 /// Run the service: HTTP, queue, models, workers, all in one process.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-When it is ready it prints one line, `listening on http://ADDRESS`, to standard output; logs go to standard error.
+When it is ready it prints one line, `listening on http://ADDRESS` (https:// with server.tls), to standard output; logs go to standard error.
 SIGTERM or Ctrl-C stops it in good order: what is in flight is finished, up to `server.drain_seconds`.
 A second signal ends it at once. Nothing accepted is lost either way: the rest is done after the next start.
 
@@ -44,7 +44,7 @@ accepts. `chaperone serve` does both in one process and needs no server.
 
 Examples:
   chaperone api --config chaperone.toml              on server.listen
-  chaperone api --listen 0.0.0.0:8080                for other machines; needs at least one key in [auth]")]
+  chaperone api --listen 0.0.0.0:8080                for other machines; needs a key (`chaperone keys create`)")]
 pub struct ApiArgs {
     /// Address and port; overrides `server.listen`. Port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -124,6 +124,8 @@ async fn run_as(global: &Global, listen: Option<SocketAddr>, role: impl FnOnce(&
     if !refused.is_empty() {
         return Err(wrong(refused));
     }
+    // Read again when it serves; here, so that a mistake is told before the models are loaded.
+    let encrypted = role.answers() && Identity::read(&config.server.tls)?.is_some();
     telemetry::init_logs(&config.log)?;
     telemetry::init_metrics()?;
     let stop = stop_on_signal()?;
@@ -136,7 +138,8 @@ async fn run_as(global: &Global, listen: Option<SocketAddr>, role: impl FnOnce(&
     let Some(services) = stop.run_until_cancelled(connecting).await else { return Ok(Exit::Fine) };
     let services = services?;
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "listening on http://{address}")
+    let scheme = if encrypted { "https" } else { "http" };
+    writeln!(stdout, "listening on {scheme}://{address}")
         .and_then(|()| stdout.flush())
         .context("cannot write to standard output")?;
     Box::pin(serve::run(services, listener, stop.cancelled_owned())).await?;

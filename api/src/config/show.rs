@@ -68,7 +68,9 @@ fn tables_of(name: &str, value: &Value) -> String {
 fn redact(table: &mut Table) {
     for (key, value) in table.iter_mut() {
         match value {
-            Value::String(text) if matches!(key.as_str(), "secret" | "sha256" | "api_key") => STARS.clone_into(text),
+            Value::String(text) if matches!(key.as_str(), "secret" | "signing_secret" | "sha256" | "api_key") => {
+                STARS.clone_into(text);
+            }
             Value::String(text) if key == "url" => *text = redact_url(text),
             Value::Table(inner) => redact(inner),
             Value::Array(list) => list.iter_mut().filter_map(Value::as_table_mut).for_each(redact),
@@ -104,7 +106,7 @@ mod tests {
         let digest = "ab".repeat(32);
         write!(
             file,
-            "[server]\nmax_requests = 7\n[auth]\n[[auth.keys]]\nname = \"chat\"\nsha256 = \"{digest}\"\ntenant = \"t\"\nscopes = [\"check\"]\n\
+            "[server]\nmax_requests = 7\n[auth]\nsigning_secret = \"open-sesame-open-sesame-open-sesame\"\n[[auth.keys]]\nname = \"chat\"\nsha256 = \"{digest}\"\ntenant = \"t\"\nscopes = [\"check\"]\n\
              [[webhooks]]\nname = \"hook\"\nurl = \"https://u:open-sesame@a.example/p?token=open-sesame\"\nsecret = \"open-sesame-open-sesame\"\n\
              [index]\napi_key = \"open-sesame\"\n"
         )

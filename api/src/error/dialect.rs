@@ -69,8 +69,8 @@ impl<'a> OpenAiErrorBody<'a> {
         };
         // The words that official clients and their users know.
         let code = match code {
-            "key_unknown" | "key_malformed" | "key_missing" => "invalid_api_key",
-            "too_busy" => "rate_limit_exceeded",
+            "key_unknown" | "key_malformed" | "key_missing" | "key_expired" | "key_revoked" => "invalid_api_key",
+            "too_busy" | "rate_limited" => "rate_limit_exceeded",
             other => other,
         };
         Self { error: OpenAiError { message, r#type, param, code, request_id } }

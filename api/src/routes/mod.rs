@@ -14,6 +14,7 @@ pub mod frames;
 pub mod health;
 pub mod items;
 pub mod judgement;
+pub mod keys;
 pub mod multipart;
 pub mod notices;
 pub mod policies;
@@ -23,6 +24,7 @@ pub mod rejected;
 pub mod reports;
 pub mod schemas;
 pub mod similar;
+pub mod webhooks;
 
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -83,6 +85,11 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(rejected::list))
         .routes(routes!(rejected::discard))
         .routes(routes!(rejected::replay))
+        .routes(routes!(keys::create, keys::list))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::show))
+        .routes(routes!(webhooks::replay))
         .routes(routes!(compat::moderations::moderate))
         .routes(routes!(compat::models::list))
         .routes(routes!(compat::models::show))

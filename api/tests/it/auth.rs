@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use api::config::Scope::{self, Admin, Check, Items, Lead, Profiles, Review, Search};
+use api::{
+    auth::signature::{Signed, sign},
+    config::Scope::{self, Admin, Check, Items, Lead, Profiles, Review, Search},
+    error::Dialect,
+};
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::harness::{Service, key};
+use crate::harness::{Answer, SIGNING_MASTER, Service, StoreKey, key};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
 /// Every route with the scope that it needs; `None` is open to everybody. A new route has to be added here.
-fn routes() -> BTreeMap<String, Option<Scope>> {
+pub(crate) fn routes() -> BTreeMap<String, Option<Scope>> {
     let rows = [
         ("GET /", None),
         ("GET /openapi.json", None),
@@ -25,6 +30,12 @@ fn routes() -> BTreeMap<String, Option<Scope>> {
         ("GET /v1/queue/notices", Some(Admin)),
         ("POST /v1/queue/notices/{id}/replay", Some(Admin)),
         ("DELETE /v1/queue/notices/{id}", Some(Admin)),
+        ("POST /v1/keys", Some(Admin)),
+        ("GET /v1/keys", Some(Admin)),
+        ("DELETE /v1/keys/{id}", Some(Admin)),
+        ("GET /v1/webhooks/deliveries", Some(Admin)),
+        ("GET /v1/webhooks/deliveries/{id}", Some(Admin)),
+        ("POST /v1/webhooks/deliveries/{id}/replay", Some(Admin)),
         ("POST /v1/items", Some(Items)),
         ("GET /v1/items/{id}", Some(Items)),
         ("POST /v1/check", Some(Check)),
@@ -139,7 +150,7 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
 }
 
 /// Routes of the OpenAPI document, and whether it says that they are open.
-async fn documented(service: &Service) -> BTreeMap<String, bool> {
+pub(crate) async fn documented(service: &Service) -> BTreeMap<String, bool> {
     let document = service.get("/openapi.json").await.expect(200);
     let mut routes = BTreeMap::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -150,7 +161,8 @@ async fn documented(service: &Service) -> BTreeMap<String, bool> {
     routes
 }
 
-async fn status(service: &Service, route: &str) -> u16 {
+/// Method and path of a route, with something in place of its parameters.
+fn request_line(route: &str) -> (&str, String) {
     let (method, path) = route.split_once(' ').unwrap();
     let path = path
         .replace("{id}", ID)
@@ -158,8 +170,150 @@ async fn status(service: &Service, route: &str) -> u16 {
         .replace("{number}", "1")
         .replace("{action}", "ban")
         .replace("{login}", "mia")
-        .replace("{media}", "m");
+        .replace("{media}", "m")
+        .replace("{group}", "events")
+        .replace("{name}", "item.judged.v1.json");
+    (method, path)
+}
+
+async fn status(service: &Service, route: &str) -> u16 {
+    let (method, path) = request_line(route);
     service.request(method, &path).send().await.unwrap().status().as_u16()
+}
+
+/// Who calls, and how.
+enum Attempt {
+    NoKey,
+    Key(String),
+    Signed { key: StoreKey, secret: String, seconds: i64, again: bool },
+}
+
+/// Sends a request without a body; of an answer that ends, the error's code as the route's dialect has it.
+async fn attempt(service: &Service, route: &str, attempt: &Attempt, nonce: usize) -> (u16, String) {
+    let (method, path) = request_line(route);
+    let send = async |signature: Option<String>, key: Option<&str>| {
+        let mut request = service.request(method, &path);
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(signature) = signature {
+            request = request.header("chaperone-signature", signature);
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        // A stream of events does not end, and is no error.
+        let body: Value = match status {
+            400.. => response.json().await.unwrap_or_default(),
+            _ => Value::Null,
+        };
+        (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+    };
+    match attempt {
+        Attempt::NoKey => send(None, None).await,
+        Attempt::Key(key) => send(None, Some(key)).await,
+        Attempt::Signed { key, secret, seconds, again } => {
+            // A fraction of its own for every request: no two have one signature by chance.
+            let at = (service.services.clock.now() + TimeDelta::seconds(*seconds)).timestamp();
+            let signed = Signed { method, path: &path, body: b"" };
+            let header = sign(secret, &format!("{at}.{nonce:09}"), signed);
+            let first = send(Some(header.clone()), Some(&key.key)).await;
+            if *again {
+                assert!(!matches!(first.0, 401 | 403), "{route}: {first:?}");
+                return send(Some(header), Some(&key.key)).await;
+            }
+            first
+        }
+    }
+}
+
+/// The code of ours as the dialect of the route tells it; Google's clients get a status only.
+fn told(route: &str, code: &str) -> String {
+    match Dialect::of(&request_line(route).1) {
+        Dialect::Own => code.to_owned(),
+        Dialect::OpenAi if code.starts_with("key_") => "invalid_api_key".to_owned(),
+        Dialect::OpenAi => code.to_owned(),
+        Dialect::Google => String::new(),
+    }
+}
+
+/// Every route of the document × every way to come without the right. A new route is in the document, so it is in here.
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_authentication_matrix() {
+    let service = Service::start_with(|config| config.auth.signing_secret = Some(SIGNING_MASTER.into())).await;
+    let past = service.services.clock.now() - TimeDelta::hours(1);
+    let admin = service.make_key("admin", "acme", &[Admin], |_| {}).await;
+    let expired = service.make_key("expired", "acme", &[Admin], |row| row.expires_at = Some(past)).await;
+    let revoked = service.make_key("revoked", "acme", &[Admin], |row| row.revoked_at = Some(past)).await;
+    let signing = service.make_key("signing", "acme", &[Admin], |row| row.require_signature = true).await;
+    let mut narrow = BTreeMap::new();
+    for scope in Scope::ALL {
+        narrow.insert(scope, service.make_key(scope.as_str(), "acme", &[scope], |_| {}).await);
+    }
+    let signed = |seconds, again| Attempt::Signed {
+        key: signing.clone(),
+        secret: signing.signing_secret.clone(),
+        seconds,
+        again,
+    };
+    let forged =
+        |secret: &str| Attempt::Signed { key: signing.clone(), secret: secret.into(), seconds: 0, again: false };
+    let refused = [
+        ("no key", Attempt::NoKey, "key_missing"),
+        ("unknown key", Attempt::Key("chp_nobody".into()), "key_unknown"),
+        ("expired key", Attempt::Key(expired.key.clone()), "key_expired"),
+        ("revoked key", Attempt::Key(revoked.key.clone()), "key_revoked"),
+        ("unsigned", Attempt::Key(signing.key.clone()), "signature_missing"),
+        ("signed with the key itself", forged(&signing.key), "signature_wrong"),
+        ("signed by another key", forged(&admin.signing_secret), "signature_wrong"),
+        ("signed long ago", signed(-301, false), "signature_stale"),
+        ("signed in the future", signed(302, false), "signature_stale"),
+        ("replayed", signed(0, true), "signature_replayed"),
+    ];
+    let allowed = [Attempt::Key(admin.key.clone()), signed(0, false), signed(-290, false)];
+
+    let documented = documented(&service).await;
+    let scopes = routes();
+    assert_eq!(documented.keys().collect::<Vec<_>>(), scopes.keys().collect::<Vec<_>>());
+    let mut nonce = 0;
+    for (route, open) in &documented {
+        for (name, case, code) in &refused {
+            nonce += 1;
+            let (status, told_code) = attempt(&service, route, case, nonce).await;
+            if *open {
+                assert!(!matches!(status, 401 | 403), "{route}, {name}: {status} though it is open to everybody");
+            } else {
+                assert_eq!((status, told_code), (401, told(route, code)), "{route}, {name}");
+            }
+        }
+        for case in &allowed {
+            nonce += 1;
+            let (status, code) = attempt(&service, route, case, nonce).await;
+            assert!(!matches!(status, 401 | 403 | 429), "{route}: {status} {code} with the right key");
+        }
+        for (held, key) in &narrow {
+            nonce += 1;
+            let (status, code) = attempt(&service, route, &Attempt::Key(key.key.clone()), nonce).await;
+            let may = scopes[route]
+                .is_none_or(|needed| needed == *held || *held == Admin || (*held == Lead && needed == Review));
+            assert_eq!(status == 403, !may, "{route} with the scope {held:?}: {status}");
+            // At the desk the role decides, once the key may sit there.
+            let refusal = if *held == Review { "permission_missing" } else { "scope_missing" };
+            let refused = code == told(route, "scope_missing") || code == refusal;
+            assert!(may || refused, "{route} with the scope {held:?}: {code}");
+        }
+    }
+    assert!(nonce > 500, "only {nonce} attempts: the document is nearly empty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i2_a_refusal_names_the_key_and_the_scope() {
+    let service = Service::start().await;
+    let key = service.make_key("checks", "acme", &[Check], |_| {}).await;
+    let service = service.with_key(&key.key);
+    let answer: Answer = service.get("/v1/keys").await;
+    assert_eq!((answer.status, answer.code()), (403, "scope_missing"));
+    let message = answer.body["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`checks`") && message.contains("`admin`"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,7 +61,7 @@ fn target() -> PathBuf {
 }
 
 /// A service that asks for a key, and one that may do everything.
-pub(crate) async fn stage_with_admin_key() -> (Service, String) {
+async fn stage_with_admin_key() -> (Service, String) {
     let (key, entry) = key("clients", "acme", &[Admin]);
     (Service::start_with(|config| config.auth.keys = vec![entry]).await.with_key(&key), key)
 }
@@ -157,6 +157,23 @@ async fn i5_langchains_python_embeddings_work_unchanged() {
     let mut command = stage.command("python3");
     command.env("TIKTOKEN_CACHE_DIR", stage.folder.path());
     run(command.arg(source("python/langchain_client.py")), "langchain_client.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i4_a_generated_python_client_imports_and_calls() {
+    let stage = Stage::set().await;
+    let made = stage.folder.path().join("chaperone_client");
+    let config = stage.folder.path().join("config.yml");
+    fs::write(&config, "package_name_override: chaperone_client\npost_hooks: []\n").unwrap();
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    let mut generate = stage.command("python3");
+    generate.args(["-m", "openapi_python_client", "generate", "--meta", "none", "--config"]);
+    let output =
+        generate.arg(config).arg("--path").arg(document).arg("--output-path").arg(made).output().await.unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "the generator: {said}");
+    let mut call = stage.command("python3");
+    run(call.arg(source("python/generated_client.py")).arg(stage.folder.path()), "generated_client.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -238,3 +238,38 @@ async fn i5_pictures_are_fetched_only_for_tenants_with_a_list_and_never_from_thi
         assert_eq!(refused.header("x-should-retry"), "false");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i5_perspective_finds_the_language_of_a_comment() {
+    let service = Service::start().await;
+    let german = "Ich finde diesen Beitrag wirklich sehr gelungen und freue mich schon auf den nächsten.";
+    let english = "I think that this is a really good article, and I look forward to the next one.";
+    let say = async |text: &str| analyze(&service, |request| request["comment"]["text"] = json!(text)).await;
+
+    let body = say(english).await.expect(200);
+    assert_eq!((&body["languages"], &body["detectedLanguages"]), (&json!(["en"]), &json!(["en"])));
+    // Too little to tell: judged all the same.
+    let body = say("hm fake:toxic=0.9").await.expect(200);
+    assert_eq!((&body["languages"], body.get("detectedLanguages")), (&json!(["en"]), None));
+    assert!(body["attributeScores"]["TOXICITY"]["summaryScore"]["value"].as_f64().unwrap() > 0.8);
+
+    let refused = say(german).await;
+    let detail = &refused.body["error"]["details"][0];
+    assert_eq!((refused.status, &detail["errorType"]), (400, &json!("LANGUAGE_NOT_SUPPORTED_BY_ATTRIBUTE")));
+    let told = json!({ "attribute": "TOXICITY", "detectedLanguages": ["de"] });
+    assert_eq!(detail["languageNotSupportedByAttributeError"], told);
+    let refused = say("1234 🖕").await;
+    let error = &refused.body["error"];
+    assert_eq!((refused.status, &error["message"]), (400, &json!("Unable to detect language")));
+    assert_eq!(error["details"][0]["errorType"], "LANGUAGE_DETECTION_FAILED");
+    // What the caller says stands: whoever names a language is judged in it.
+    let named = analyze(&service, |request| {
+        request["comment"]["text"] = json!(german);
+        request["languages"] = json!(["en"]);
+    });
+    named.await.expect(200);
+
+    let suggestion = json!({ "comment": { "text": german }, "attributeScores": { "TOXICITY": { "summaryScore": { "value": 0.1 } } } });
+    let taken = service.post("/v1alpha1/comments:suggestscore", &suggestion).await.expect(200);
+    assert_eq!((&taken["detectedLanguages"], &taken["requestedLanguages"]), (&json!(["de"]), &json!([])));
+}

@@ -353,6 +353,7 @@ async fn i3_webhooks_are_told_at_least_once_with_one_key_across_kill_9() {
             url: url.clone(),
             secret: SECRET.into(),
             events: vec!["moderation.action".into()],
+            tenant: None,
         }];
     };
 

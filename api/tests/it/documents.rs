@@ -127,4 +127,20 @@ fn i4_every_error_code_is_documented() {
     assert!(sources.len() > 30, "the search finds too little: {sources:?}");
     let missing: Vec<_> = sources.iter().filter(|code| !documented.contains(code.as_str())).collect();
     assert!(missing.is_empty(), "docs/errors.md lacks {missing:?}");
+    // The other way round: what is documented can happen.
+    let folders = ["api/src", "pipeline/src", "workers/src", "models/src"];
+    let files = folders.into_iter().flat_map(|folder| rust_files(&root().join(folder)));
+    let source: String = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+    let gone: Vec<_> = documented.iter().filter(|code| !source.contains(&format!("\"{code}\""))).collect();
+    assert!(gone.is_empty(), "docs/errors.md explains {gone:?}, which no source knows");
+}
+
+#[test]
+fn i4_every_error_code_has_a_cause_and_a_cure() {
+    let document = fs::read_to_string(root().join("docs/errors.md")).unwrap();
+    for line in document.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let told = cells.len() >= 3 && cells.iter().all(|cell| !cell.trim_matches('|').trim().is_empty());
+        assert!(told, "docs/errors.md: cause and cure, please: {line}");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use api::{
     app::{self, Stopping},
+    auth::signature::{self, Signed},
     role::Role,
     services::Services,
 };
@@ -13,6 +14,7 @@ use axum::{
     body::{Body, to_bytes},
     http::{Method, Request, header},
 };
+use chrono::DateTime;
 use pipeline::{clock::Clock, fuzz::Session};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -214,6 +216,26 @@ async fn i5_fuzz_googles_query() {
         Ok((status, format!("{kind} {document}")))
     })
     .await;
+}
+
+/// Nothing that did not come from [`signature::sign`] is genuine, and nothing makes the reader fail.
+#[test]
+fn i2_fuzz_signatures() {
+    let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+    let signed = Signed { method: "POST", path: "/v1/check", body: b"{}" };
+    let right = ["1700000000", "1700000000.25"].map(|at| signature::sign("chs_secret", at, signed));
+    let seeds = right.iter().map(|header| header.clone().into_bytes()).chain([b"v1=1:ab".to_vec()]).collect();
+    let words = &["v1=", ":", ".", "-", "+1700000000", "99999999999999999999", "0.0000000001", "\u{661}", " ", "AB"];
+    Session::new("signatures", seeds, words).run(|bytes| {
+        let Ok(header) = std::str::from_utf8(bytes) else { return Ok(String::new()) };
+        let found = signature::verify("chs_secret", header, signed, now);
+        // The same time, the same digits: case and blanks around it make no other signature.
+        let plain = header.trim().to_ascii_lowercase();
+        match found {
+            Ok(_) if !right.contains(&plain) => Err(format!("{header} passes for genuine")),
+            found => Ok(format!("{:?}", found.map(|_| ()))),
+        }
+    });
 }
 
 /// Addresses of webhooks come from a configuration that may be made by another program.

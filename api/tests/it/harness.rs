@@ -4,12 +4,13 @@ use std::{path::Path, time::Duration};
 
 use api::{
     app::{self, Stopping},
+    auth::{mint, signature},
     config::Config,
     role::Role,
     serve,
     services::Services,
 };
-use pipeline::clock::Clock;
+use pipeline::{clock::Clock, store::ApiKey};
 use reqwest::{Client, Method, RequestBuilder, Response, header::HeaderMap};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -85,10 +86,58 @@ pub(crate) fn key(name: &str, tenant: &str, scopes: &[api::config::Scope]) -> (S
     use sha2::{Digest, Sha256};
     let key = format!("key-of-{name}");
     let sha256 = hex::encode(Sha256::digest(key.as_bytes()));
-    (key, api::config::KeyConfig { name: name.into(), sha256, tenant: tenant.into(), scopes: scopes.to_vec() })
+    let entry = api::config::KeyConfig {
+        name: name.into(),
+        sha256,
+        tenant: tenant.into(),
+        scopes: scopes.to_vec(),
+        require_signature: false,
+        limits: api::config::KeyLimits::new(),
+    };
+    (key, entry)
 }
 
+/// A key of the store, as its maker holds it.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreKey {
+    /// For `Authorization`.
+    pub(crate) key: String,
+    /// Of the row.
+    pub(crate) id: String,
+    /// For signatures, when [`SIGNING_MASTER`] is configured.
+    pub(crate) signing_secret: String,
+}
+
+/// `auth.signing_secret` of tests that sign.
+pub(crate) const SIGNING_MASTER: &str = "what the signing secrets of the tests are derived from";
+
 impl Service {
+    /// Makes a key in the store, with `change` to its row, and has the service take it in.
+    pub(crate) async fn make_key(
+        &self,
+        name: &str,
+        tenant: &str,
+        scopes: &[api::config::Scope],
+        change: impl FnOnce(&mut ApiKey),
+    ) -> StoreKey {
+        let wanted = mint::Wanted {
+            name: name.into(),
+            tenant: tenant.into(),
+            scopes: scopes.to_vec(),
+            expires_at: None,
+            require_signature: false,
+            limits: api::config::KeyLimits::new(),
+        };
+        let now = self.services.clock.now();
+        let mut made = mint::mint(wanted, uuid::Uuid::now_v7(), &mint::random().unwrap(), now).unwrap();
+        change(&mut made.row);
+        self.services.store.put_key(&made.row).await.unwrap();
+        self.services.keys.refresh().await.unwrap();
+        let id = made.row.id.to_string();
+        let signing_secret = signature::secret_of(SIGNING_MASTER, &id);
+        StoreKey { key: made.secret, id, signing_secret }
+    }
+
     /// Everything: HTTP, consumers, outbox, duties.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
@@ -107,8 +156,12 @@ impl Service {
         let services = Services::connect(config, Clock::system(), Role::Serve).await.unwrap();
         let listener = TcpListener::bind(services.config.server.listen).await.unwrap();
         let (base, stop) = (base(&listener), CancellationToken::new());
+        let (base, client) = match &services.config.server.tls.certificate {
+            None => (base, Client::new()),
+            Some(file) => (base.replace("http://127.0.0.1", "https://localhost"), trusting(file)),
+        };
         let task = tokio::spawn(serve::run(services.clone(), listener, stop.clone().cancelled_owned()));
-        Self::ready(base, services, stop, task, folder).await
+        Self::ready(base, client, services, stop, task, folder).await
     }
 
     /// HTTP alone: nobody takes from the queue. `swap` may put broken parts in.
@@ -127,12 +180,13 @@ impl Service {
 
     async fn ready(
         base: String,
+        client: Client,
         services: Services,
         stop: CancellationToken,
         task: JoinHandle<anyhow::Result<()>>,
         folder: TempDir,
     ) -> Self {
-        let service = Self { base, services, client: Client::new(), key: None, stop, task, folder };
+        let service = Self { base, services, client, key: None, stop, task, folder };
         // The listener is open before the service runs: the first request waits for it instead of failing.
         let ready = service.get("/health/ready").await;
         assert_eq!(ready.status, 200, "{:#}", ready.body);
@@ -220,10 +274,22 @@ impl Service {
         self.folder
     }
 
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Tells handlers that the service stops, without stopping it.
     pub(crate) fn announce_stop(&self) {
         self.stop.cancel();
     }
+}
+
+/// A client that trusts this certificate and no other.
+pub(crate) fn trusting(certificate: &Path) -> Client {
+    let pem = std::fs::read(certificate).unwrap();
+    let certificate = reqwest::Certificate::from_pem(&pem).unwrap();
+    Client::builder().tls_certs_only([certificate]).pool_max_idle_per_host(0).build().unwrap()
 }
 
 fn base(listener: &TcpListener) -> String {

@@ -56,6 +56,7 @@ async fn platform() -> (Shared, impl Fn(&mut Config)) {
             url: url.clone(),
             secret: "a secret of this test".into(),
             events: vec!["moderation.action".into()],
+            tenant: None,
         }];
     };
     (platform, tell)

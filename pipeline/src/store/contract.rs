@@ -1,6 +1,7 @@
 //! The suite that every store passes. `store_contract!` makes the tests; its argument is an async function that opens an
 //! empty store.
 
+mod access;
 mod enforcement;
 mod feedback;
 mod policies;
@@ -42,7 +43,9 @@ macro_rules! store_contract {
             p3_twenty_strikes_at_once_are_each_given_on_what_was_there_before, p5_an_action_is_taken_back_once_with_its_strikes,
             p3_what_ends_by_itself_keeps_its_strikes, f4_an_action_waits_for_the_platforms_word,
             p4_outcomes_of_a_period_are_read_in_pages, p4_what_was_taken_back_is_known_by_its_item,
-            p4_backtests_are_kept_while_they_run_and_after, p4_a_breaker_opens_at_its_cap_and_tells_once, p3_traces_shared_with_the_banned_are_found);
+            p4_backtests_are_kept_while_they_run_and_after, p4_a_breaker_opens_at_its_cap_and_tells_once, p3_traces_shared_with_the_banned_are_found,
+            i2_keys_are_kept_listed_and_revoked, i2_last_use_never_goes_back, i2_a_signature_is_new_once, i2_usage_adds_up_over_all_callers,
+            i3_deliveries_are_logged_and_replayed);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,6 +57,7 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+pub(crate) use access::*;
 pub(crate) use enforcement::*;
 pub(crate) use feedback::*;
 pub(crate) use policies::*;

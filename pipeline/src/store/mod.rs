@@ -9,8 +9,10 @@
 //! - Every read names a tenant and sees no other's rows, duties of the service itself (journal, outbox) excepted.
 //! - Event sequence numbers rise strictly in commit order; a reader that asks for `after` misses none.
 
+pub mod access;
 #[cfg(test)]
 pub(crate) mod contract;
+pub mod delivery;
 pub mod desk;
 pub(in crate::store) mod enforcement;
 mod feedback;
@@ -45,6 +47,8 @@ use crate::{
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
+pub use access::{AccessStore, ApiKey, KeyId};
+pub use delivery::{Delivery, DeliveryFilter, DeliveryLog, DeliveryState};
 
 pub use desk::cases::CaseOpening;
 pub use link::Tables;
@@ -191,10 +195,12 @@ pub trait Losses: Send + Sync {
 /// Items of a lane that a process can have in hand at once, generously: it takes the oldest first.
 pub const REACH: u32 = 1024;
 
-/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; in traits of their own
-/// feedback, policies and enforcement.
+/// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; with traits of their own:
+/// [`AccessStore`], [`DeliveryLog`], [`FeedbackStore`], [`Losses`], [`PolicyStore`], [`EnforcementStore`].
 #[async_trait]
-pub trait Store: FeedbackStore + Losses + PolicyStore + EnforcementStore + Send + Sync {
+pub trait Store:
+    AccessStore + DeliveryLog + FeedbackStore + Losses + PolicyStore + EnforcementStore + Send + Sync
+{
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.
     async fn record_outcome(&self, record: OutcomeRecord) -> Result<Recorded, PipelineError>;
@@ -373,5 +379,14 @@ pub async fn connect(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
             "store_url",
             "store.url names no store that is known: use `sqlite:<path>` or `postgres://user:password@host:port/database`",
         )),
+    }
+}
+
+/// [`connect`] for a tool that works for a moment, perhaps beside a service that has the same embedded store open: what that service holds
+/// (claimed webhook deliveries) is left to it.
+pub async fn connect_beside(url: &str) -> Result<Arc<dyn Store>, PipelineError> {
+    match url.split(':').next() {
+        Some("sqlite") => Ok(Arc::new(sqlite::SqliteStore::open_beside(url).await?)),
+        _ => connect(url).await,
     }
 }

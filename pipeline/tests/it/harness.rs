@@ -130,7 +130,7 @@ fn wire(
     clock: &Clock,
     config: PipelineConfig,
 ) -> Pipeline {
-    let hooks = vec![WebhookInterest { name: "actions".into(), kinds: vec!["moderation.action".into()] }];
+    let hooks = vec![WebhookInterest { name: "actions".into(), tenant: None, kinds: vec!["moderation.action".into()] }];
     let (store, index) = (Arc::clone(store), Arc::clone(index));
     Pipeline::new(engine.clone(), Arc::clone(policies), store, index, clock.clone(), config, hooks)
         .with_live_max_age(std::time::Duration::from_secs(2))

@@ -155,7 +155,7 @@ struct Running {
 /// An outbox with one webhook called `hook` that wants `events`.
 async fn start(url: url::Url, events: Vec<String>) -> Running {
     let (store, clock, stop) = (empty_store().await, Clock::fixed(now()), CancellationToken::new());
-    let hook = WebhookConfig { name: "hook".into(), url, secret: SECRET.into(), events };
+    let hook = WebhookConfig { name: "hook".into(), url, secret: SECRET.into(), events, tenant: None };
     let told = Arc::new(AtomicU64::new(0));
     let outbox = Outbox {
         store: store.clone(),

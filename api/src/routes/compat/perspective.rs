@@ -92,7 +92,7 @@ pub struct AnalyzeRequest {
     context: Option<BTreeMap<String, Value>>,
     /// Scores sentence by sentence too.
     span_annotations: Option<bool>,
-    /// Languages of the comment; English when absent.
+    /// Languages of the comment; detected when absent.
     languages: Option<Vec<String>>,
     /// Nothing is stored either way.
     do_not_store: Option<bool>,
@@ -112,7 +112,7 @@ pub struct AnalyzeAnswer {
     attribute_scores: BTreeMap<String, AttributeScores>,
     /// As requested, or as detected.
     languages: Vec<String>,
-    /// The most likely first; empty when the request named languages.
+    /// The most likely first; absent when the request named languages, and when none can be told.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     detected_languages: Vec<String>,
     /// Echoed.
@@ -162,13 +162,13 @@ impl Score {
 /// Its client libraries work with another base URL and key (`?key=` or `X-Goog-Api-Key`). docs/migrate-perspective.md says what maps to what.
 #[utoipa::path(
     post, path = "/v1alpha1/comments:analyze", tag = "compat", request_body = AnalyzeRequest,
+    // `fields` is read too; it is not in the document, because no schema fits every partial answer.
     params(
-        ("fields" = Option<String>, Query, description = "Only these members of the answer: `attributeScores/TOXICITY/summaryScore/value`"),
         ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
         ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
     ),
     responses(
-        (status = 200, description = "The scores; with `fields`, those members only", body = AnalyzeAnswer),
+        (status = 200, description = "The scores", body = AnalyzeAnswer),
         (status = 429, description = "The models are full", body = GoogleErrorBody),
         (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
         (status = "5XX", description = "A part is down", body = GoogleErrorBody),
@@ -184,7 +184,7 @@ pub async fn analyze(
     let parameters = Parameters::of(&uri)?;
     let offer = Offer::of(&app.services.engine, &app.services.config.pipeline.text_models);
     let analysis = Analysis::read(&json(&headers, body).await?, &offer)?;
-    let spoken = language::settle(&analysis, &offer)?;
+    let spoken = language::settle(&analysis, &offer, |text| language::detect(&app.services.pipeline, text))?;
     let whole = score(&app, &caller.tenant, &analysis.text).await?;
     let spans =
         if analysis.spans { score_sentences(&app, &caller.tenant, &analysis.text, &whole).await? } else { Vec::new() };
@@ -249,7 +249,7 @@ pub struct SuggestAnswer {
     /// Echoed.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_token: Option<String>,
-    /// The most likely first; empty when the request named languages.
+    /// The most likely first; empty when the request named languages, and when none can be told.
     detected_languages: Vec<String>,
     /// As requested.
     requested_languages: Vec<String>,
@@ -260,13 +260,13 @@ pub struct SuggestAnswer {
 /// Kept as feedback for tuning (`GET /v1/feedback`); no score changes by it. With `doNotStore`, nothing is kept.
 #[utoipa::path(
     post, path = "/v1alpha1/comments:suggestscore", tag = "compat", request_body = SuggestRequest,
+    // `fields` is read too; it is not in the document, because no schema fits every partial answer.
     params(
-        ("fields" = Option<String>, Query, description = "Only these members of the answer"),
         ("prettyPrint" = Option<bool>, Query, description = "`false`: the answer on one line"),
         ("alt" = Option<String>, Query, description = "`json`, the default and the only one"),
     ),
     responses(
-        (status = 200, description = "Taken; with `fields`, those members only", body = SuggestAnswer),
+        (status = 200, description = "Taken", body = SuggestAnswer),
         (status = "4XX", description = "The request is wrong", body = GoogleErrorBody),
         (status = "5XX", description = "A part is down", body = GoogleErrorBody),
     ),
@@ -280,7 +280,10 @@ pub async fn suggest(
 ) -> Result<Response, ApiError> {
     let parameters = Parameters::of(&uri)?;
     let suggestion = Suggestion::read(&json(&headers, body).await?)?;
-    let detected = if suggestion.languages.is_empty() { language::detect(&suggestion.text) } else { Vec::new() };
+    let detected = match suggestion.languages.is_empty() {
+        true => language::detect(&app.services.pipeline, &suggestion.text),
+        false => Vec::new(),
+    };
     let answer = SuggestAnswer {
         client_token: suggestion.client_token,
         detected_languages: detected,

@@ -29,9 +29,9 @@ const APPEND: &str = "
         FROM number, unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
             WITH ORDINALITY AS g (tenant, kind, key, at, data, position)),
     delivery AS (
-        INSERT INTO deliveries (event, webhook, created_at, due_at)
-        SELECT number.base + g.position, g.webhook, g.at, g.at
-        FROM number, unnest($7::bigint[], $8::text[], $9::bigint[]) AS g (position, webhook, at))
+        INSERT INTO deliveries (event, webhook, tenant, created_at, due_at)
+        SELECT number.base + g.position, g.webhook, g.tenant, g.at, g.at
+        FROM number, unnest($7::bigint[], $8::text[], $9::bigint[], $10::text[]) AS g (position, webhook, at, tenant))
     SELECT base + $1, pg_notify('chaperone_events', (base + $1)::text) FROM number";
 
 /// Events as their columns hold them, with the webhooks that are to be told.
@@ -74,7 +74,7 @@ impl Appended {
         if events.is_empty() {
             return Ok(None);
         }
-        let (mut positions, mut names, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut positions, mut names, mut times, mut tenants) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut first = 1;
         for batch in batches {
             // In the order of the events: rows get their ids so.
@@ -83,6 +83,7 @@ impl Appended {
                     positions.push(first + position as i64);
                     names.push(name.as_str());
                     times.push(event.at);
+                    tenants.push(event.tenant.as_str());
                 }
             }
             first += batch.events.len() as i64;
@@ -98,6 +99,7 @@ impl Appended {
             .bind(positions)
             .bind(names)
             .bind(times)
+            .bind(tenants)
             .fetch_one(connection)
             .await?;
         row.try_get(0).map(Some)

@@ -7,13 +7,16 @@
 //! | opening, migrations, what the server must be | [`open`] |
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
-//! | areas of the trait | [`outcomes`], [`journal`], [`losses`], [`reads`], [`calls`], [`events`], [`enforcement`], [`feedback`], [`people`], [`policies`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`outcomes`], [`journal`], [`reads`], [`calls`], [`events`], [`enforcement`], [`people`], [`policies`], [`profiles`], [`duties`] |
+//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`] |
 //! | texts with NUL | [`super::text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
 
+mod access;
 mod calls;
 mod database;
+mod deliveries;
 mod duties;
 pub(super) mod enforcement;
 mod events;

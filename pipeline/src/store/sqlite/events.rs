@@ -33,12 +33,15 @@ pub(super) async fn append(
             .last_insert_rowid();
         scope.appended = Some(sequence);
         for (_, webhook) in webhooks.iter().filter(|(index, _)| *index == position) {
-            sqlx::query("INSERT INTO deliveries (event, webhook, created_at, due_at) VALUES (?1, ?2, ?3, ?3)")
-                .bind(sequence)
-                .bind(webhook.as_str())
-                .bind(stamp(event.at))
-                .execute(&mut scope.connection)
-                .await?;
+            sqlx::query(
+                "INSERT INTO deliveries (event, webhook, tenant, created_at, due_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+            )
+            .bind(sequence)
+            .bind(webhook.as_str())
+            .bind(event.tenant.as_str())
+            .bind(stamp(event.at))
+            .execute(&mut scope.connection)
+            .await?;
         }
     }
     Ok(())

@@ -3,13 +3,16 @@
 //! | part | module |
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
-//! | areas of the trait | [`items`], [`journal`], [`losses`], [`context`], [`calls`], [`events`], [`enforcement`], [`feedback`], [`people`], [`policies`], [`profiles`], [`duties`] |
+//! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`enforcement`], [`people`], [`policies`], [`profiles`], [`duties`] |
+//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
 
+mod access;
 mod calls;
 mod context;
+mod deliveries;
 mod duties;
 pub(super) mod enforcement;
 mod events;
@@ -74,6 +77,15 @@ impl SqliteStore {
     /// Opens `sqlite:<path>` (file and folders are created when missing) or `sqlite::memory:`, and brings its tables up to
     /// date.
     pub async fn open(url: &str) -> Result<Self, PipelineError> {
+        Self::open_as(url, true).await
+    }
+
+    /// [`Self::open`] beside the process that owns the file: its claims are left alone.
+    pub async fn open_beside(url: &str) -> Result<Self, PipelineError> {
+        Self::open_as(url, false).await
+    }
+
+    async fn open_as(url: &str, owner: bool) -> Result<Self, PipelineError> {
         let wrong = |error: sqlx::Error| {
             let message = format!("store.url `{url}` cannot be read ({error}): use `sqlite:<path>`");
             PipelineError::invalid("store_url", message)
@@ -97,7 +109,9 @@ impl SqliteStore {
 
         let mut connection = options.connect().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(migration)?;
-        events::release_claims(&mut connection).await?;
+        if owner {
+            events::release_claims(&mut connection).await?;
+        }
         let (sender, signal) = watch::channel(0);
         let readers = match memory {
             true => None,
