@@ -8,10 +8,12 @@ MAKEFLAGS += --no-print-directory
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 CHAPERONE := $(TARGET)/release/chaperone
+CONSOLE := api/console
+CONSOLE_SOURCES := $(shell find $(CONSOLE) \( -name node_modules -o -name dist -o -name e2e \) -prune -o -type f ! -name schema.d.ts -print)
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: fuzz contract help demo serve test models bench bench-peers bench-micro lint lint-deploy setup setup-test build
+.PHONY: fuzz contract help demo serve test test-console models bench bench-peers bench-micro lint lint-deploy setup setup-test build console
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -29,7 +31,7 @@ serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
 QUICK := $(foreach crate,api benches datasets models pipeline workers,\
 	--config profile.release.package.$(crate).opt-level=0 --config profile.release.package.$(crate).debug=false)
 
-test: setup-test setup ## Everything that the tests need, then all tests
+test: setup-test setup console test-console ## Everything that the tests need, then all tests
 	$(call say,building what fetches the models (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone $(QUICK)
 	@$(CHAPERONE) models fetch
@@ -39,6 +41,10 @@ test: setup-test setup ## Everything that the tests need, then all tests
 	else \
 		$(CARGO) test --release --locked --workspace --no-fail-fast $(QUICK); \
 	fi
+
+test-console: console
+	$(call say,running the console's unit tests)
+	@cd $(CONSOLE) && npm --silent test
 
 models: build ## Fetch, check and convert the models that are missing
 	@$(CHAPERONE) models fetch
@@ -82,7 +88,19 @@ setup: ## Install the system packages that building needs
 setup-test:
 	@deploy/setup.sh test
 
+console: $(CONSOLE)/dist/index.html ## Build the review console that the binary serves at /console/ (needs npm; 20 s)
+
+$(CONSOLE)/node_modules/.package-lock.json: $(CONSOLE)/package-lock.json | setup
+	$(call say,installing what the console is built from)
+	@cd $(CONSOLE) && npm ci --ignore-scripts --no-fund --no-audit --loglevel error
+	@touch $@
+
+$(CONSOLE)/dist/index.html: $(CONSOLE_SOURCES) api/openapi.json $(CONSOLE)/node_modules/.package-lock.json | setup
+	$(call say,building the console)
+	@cd $(CONSOLE) && npm run --silent build
+	@touch $@
+
 # `--workspace`: the same features of every dependency as the tests use, so that nothing is compiled twice.
-build: setup
+build: setup console
 	$(call say,building (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone

@@ -22,8 +22,17 @@ need c++ build-essential
 need python3 python3
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || packages+=(ca-certificates)
+# The review console is built with them. Debian 12 has Node.js 18, which is new enough; an older one is the owner's to replace.
+if command -v node >/dev/null 2>&1; then
+    major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
+    [ "$major" -ge 18 ] || fail "Node.js $(node --version) is too old: install 18 or newer, then run this again"
+fi
+need node nodejs
+need npm npm
 if [ "$purpose" = test ]; then
     need curl curl
+    # A browser for the console's end-to-end test.
+    command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || packages+=(chromium)
     # Private servers of the tests: only their programs are used, their services need not run.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages+=(postgresql)

@@ -27,6 +27,7 @@ Chaperone: moderates chats and calls, and finds similar people.
   every route, with its fields     GET  /openapi.json
   is it ready, part by part        GET  /health/ready
   judge a message now              POST /v1/check
+  the review console, in a browser GET  /console/
 
   curl -s localhost:8080/v1/check -H 'content-type: application/json' -d '{\"text\":\"hello there\"}'
 ";

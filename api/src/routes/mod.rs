@@ -5,6 +5,7 @@ pub mod backtests;
 pub mod calls;
 pub mod check;
 pub mod compat;
+pub mod console;
 pub mod desk;
 pub mod draft;
 pub mod embeddings;
@@ -103,4 +104,5 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(health::document))
         .routes(routes!(health::hint))
         .merge(desk::routes())
+        .merge(console::routes())
 }

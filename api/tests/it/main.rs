@@ -8,6 +8,7 @@ mod calls;
 mod check;
 mod clients;
 mod compat;
+mod console;
 mod contract;
 mod cors;
 mod crash;

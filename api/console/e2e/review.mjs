@@ -1,0 +1,188 @@
+// A day at the desk in a real browser, against a service that `api/tests/it/console.rs` has started and filled.
+// CONSOLE_URL, CHROMIUM and PASSWORD come from there. Ends with an error when anything is not as it should be.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const base = process.env.CONSOLE_URL;
+const password = process.env.PASSWORD;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const profile = mkdtempSync(join(tmpdir(), 'console-e2e-'));
+const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'];
+
+/** What no page may do: throw, break its Content Security Policy, ask another host. */
+const wrong = [];
+async function open(browser) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on('pageerror', (error) => wrong.push(`thrown: ${error.message}`));
+  page.on('console', (line) => /Content Security Policy|Refused to/.test(line.text()) && wrong.push(line.text()));
+  page.on('request', (request) => request.url().startsWith(base) || wrong.push(`asked ${request.url()}`));
+  return page;
+}
+
+async function signIn(page, login) {
+  await page.goto(`${base}/console/sign-in`);
+  await page.getByLabel('Login').fill(login);
+  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { level: 1, name: `Hello ${login}` }).waitFor();
+}
+
+/** Serious findings of axe on the page as it is now. */
+async function accessible(page, where) {
+  await page.evaluate(axe);
+  const found = await page.evaluate(() => window.axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }));
+  const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const words = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).slice(0, 3).join(', ')}`);
+  assert.deepEqual(words, [], `axe, ${where}`);
+}
+
+const api = async (path, body, method = body ? 'POST' : 'GET') => {
+  const answer = await fetch(`${base}${path}`, { method, ...(body ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {}) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+};
+const caseOf = (page) => new URL(page.url()).pathname.split('/').pop();
+const claimed = (page) => page.getByTestId('lease').waitFor();
+const step = (name) => console.log(`${((Date.now() - began) / 1000).toFixed(1)} s  ${name}`);
+const began = Date.now();
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, headless: true, args: [...flags, `--crash-dumps-dir=${profile}`] });
+try {
+  const mia = await open(browser);
+
+  step('a wrong password is told, a right one lets in');
+  await mia.goto(`${base}/console/sign-in`);
+  await mia.getByLabel('Login').fill('mia');
+  await mia.getByLabel('Password', { exact: true }).fill('not the password');
+  await mia.getByRole('button', { name: 'Sign in' }).click();
+  await mia.getByText('Login, password or code are wrong.').waitFor();
+  await accessible(mia, 'sign in');
+  await signIn(mia, 'mia');
+
+  step('a reviewer is offered no policy, and refused it by its address');
+  assert.equal(await mia.getByRole('link', { name: 'Policy' }).count(), 0);
+  await mia.goto(`${base}/console/policy`);
+  await mia.getByText('This screen is not for your role').waitFor();
+  await mia.getByRole('link', { name: 'Overview' }).click();
+
+  step('a new case appears without a reload');
+  const waiting = async () => Number(await mia.getByTestId('open').textContent());
+  await mia.waitForFunction(() => Number(document.querySelector('[data-testid=open]')?.textContent) > 0);
+  const before = await waiting();
+  await api('/v1/check', { text: 'you fake:threat=0.99 fool', actor: 'newcomer', conversation: 'room' });
+  await mia.waitForFunction((count) => Number(document.querySelector('[data-testid=open]')?.textContent) > count, before);
+  await accessible(mia, 'overview');
+
+  step('the palette claims the next case');
+  await mia.keyboard.press('Control+k');
+  await mia.getByRole('combobox').fill('next');
+  await accessible(mia, 'palette');
+  await mia.keyboard.press('Enter');
+  await claimed(mia);
+  const first = caseOf(mia);
+
+  step('keys are off while typing');
+  await mia.getByLabel('Note for colleagues').focus();
+  await mia.keyboard.type('s1n');
+  assert.equal(await mia.getByLabel('Note for colleagues').inputValue(), 's1n');
+  await mia.keyboard.press('Escape');
+
+  step('decide by keyboard');
+  await mia.keyboard.press('8');
+  await mia.locator('.choice[aria-pressed=true]', { hasText: 'Suspend' }).waitFor();
+  await accessible(mia, 'case');
+  await mia.keyboard.press('?');
+  await mia.getByRole('dialog', { name: 'Keys of a case' }).waitFor();
+  await accessible(mia, 'keys');
+  await mia.keyboard.press('Escape');
+  await mia.getByRole('dialog').waitFor({ state: 'detached' });
+  await mia.keyboard.press('s');
+  await mia.getByText('This case is decided.').waitFor();
+  const [decision] = (await api(`/v1/decisions?case=${first}`)).items;
+  assert.deepEqual([decision.ruling, decision.action, decision.reviewer, decision.note], ['act', 'suspend', 'mia', 's1n']);
+
+  step('and undo by keyboard');
+  await mia.keyboard.press('z');
+  await claimed(mia);
+  assert.equal(caseOf(mia), first);
+  assert.ok((await api(`/v1/decisions/${decision.id}`)).overturned_at);
+
+  step('nobody else gets the same case');
+  const tom = await open(browser);
+  await signIn(tom, 'tom');
+  await tom.goto(`${base}/console/review`);
+  await claimed(tom);
+  assert.notEqual(caseOf(tom), first);
+  await tom.goto(`${base}/console/cases/${first}`);
+  await tom.getByText('mia has this case').first().waitFor();
+  await tom.getByText('mia looks at it, too').waitFor();
+
+  step('pictures are blurred and grey until asked for');
+  const [picture] = (await api('/v1/cases?state=open')).items.filter(({ graphic }) => graphic);
+  await tom.goto(`${base}/console/cases/${picture.id}`);
+  const shown = tom.getByRole('img', { name: /^Evidence/ }).first();
+  await shown.waitFor();
+  const veil = () => shown.evaluate((image) => getComputedStyle(image).filter);
+  assert.match(await veil(), /blur\(20px\) grayscale\(1\)/);
+  await tom.keyboard.press('b');
+  await tom.keyboard.press('g');
+  assert.equal(await veil(), 'none');
+  assert.ok(await shown.evaluate((image) => image.complete && image.naturalWidth > 0), 'the signed address opens the picture');
+
+  step('ten cases by keyboard alone');
+  for (let count = 0; count < 10; count++) {
+    const here = caseOf(mia);
+    await mia.keyboard.press(count % 2 ? '3' : '1');
+    await mia.keyboard.press('n');
+    await mia.waitForURL((url) => !url.pathname.endsWith(here));
+    await claimed(mia);
+  }
+  const made = (await api('/v1/decisions?reviewer=mia&limit=20')).items.filter(({ overturned_at: undone }) => !undone);
+  assert.equal(made.length, 10);
+
+  step('an appeal overturns one; whoever decided never gets it');
+  const appealed = made.find(({ ruling }) => ruling === 'act');
+  const appeal = await api('/v1/appeals', { actor: appealed.subject, decision: appealed.id, text: 'I was quoting.' });
+  await mia.goto(`${base}/console/cases/${appeal.case}`);
+  await mia.getByRole('button', { name: 'Claim this case' }).click();
+  await mia.getByText('Somebody else has to take it').waitFor();
+  const ada = await open(browser);
+  await signIn(ada, 'ada');
+  await ada.getByRole('link', { name: 'Appeals' }).click();
+  await ada.getByRole('link', { name: 'Open the case' }).click();
+  await ada.getByRole('button', { name: 'Claim this case' }).click();
+  await claimed(ada);
+  await ada.getByText('The decision they object to').waitFor();
+  await ada.keyboard.press('1');
+  await ada.keyboard.press('s');
+  await ada.getByText('This case is decided.').waitFor();
+  assert.equal((await api(`/v1/appeals/${appeal.id}`)).state, 'overturned');
+
+  step('the audit holds');
+  await ada.getByRole('link', { name: 'Audit' }).click();
+  await ada.getByRole('button', { name: 'Check the chain' }).click();
+  await ada.getByText('The chain holds').waitFor();
+
+  step('axe finds nothing serious on any screen, light and dark');
+  const screens = ['', 'queues', 'queues/threats', `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
+  for (const screen of screens) {
+    await ada.goto(`${base}/console/${screen}`);
+    await ada.getByRole('heading', { level: 1 }).first().waitFor();
+    await ada.waitForFunction(() => !document.querySelector('[aria-busy=true]'));
+    await accessible(ada, screen);
+    await ada.emulateMedia({ colorScheme: 'dark' });
+    await accessible(ada, `${screen}, dark`);
+    await ada.emulateMedia({ colorScheme: 'light' });
+  }
+  assert.deepEqual(wrong, []);
+  step('done');
+} finally {
+  await browser.close();
+  rmSync(profile, { recursive: true, force: true });
+}

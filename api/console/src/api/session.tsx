@@ -1,0 +1,20 @@
+/** Whoever is signed in, for every screen. */
+import { createContext, useContext } from 'react';
+import type { Permission } from '../domain/access';
+import type { Session } from './types';
+
+const Context = createContext<Session | null>(null);
+export const SessionProvider = Context.Provider;
+
+/** The session; only below the sign-in gate. */
+export function useSession(): Session {
+  const session = useContext(Context);
+  if (!session) throw new Error('no session above this component');
+  return session;
+}
+
+/** May whoever is signed in do this? */
+export const useMay = (): ((permission: Permission) => boolean) => {
+  const { permissions } = useSession();
+  return (permission) => permissions.includes(permission);
+};

@@ -1,0 +1,280 @@
+/** The left side of a case: what it is judged by. */
+import { Anchor, Badge, Button, Collapse, Group, Stack, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { useMemo, useState } from 'react';
+import type { CasePage, Done, Envelope, Evidence as Row, Exhibit, Reason } from '../../api/types';
+import { bars } from '../../domain/scores';
+import { pieces } from '../../domain/spans';
+import { Chart } from '../../parts/Chart';
+import { Ago, Chip, Person, percent } from '../../parts/small';
+import { Empty, Panel } from '../../parts/state';
+import { text } from '../../text/en';
+
+/** How pictures are shown. */
+export interface Veil {
+  readonly blur: boolean;
+  readonly pixels: number;
+  readonly grey: boolean;
+}
+
+const filter = ({ blur, pixels, grey }: Veil, scale = 1): string =>
+  [blur ? `blur(${Math.max(1, Math.round(pixels * scale))}px)` : '', grey ? 'grayscale(1)' : ''].join(' ').trim() || 'none';
+
+export const envelopeOf = (exhibit: Exhibit): Envelope | undefined => exhibit.envelope as unknown as Envelope | undefined;
+export const reasonsOf = (exhibit: Exhibit): readonly Reason[] => (exhibit.reasons ?? []) as unknown as readonly Reason[];
+const doneOf = (exhibit: Exhibit): readonly Done[] => (exhibit.actions ?? []) as unknown as readonly Done[];
+
+function Words({ of }: { of: Exhibit }) {
+  const parts = useMemo(() => pieces(of.text ?? '', of.spans ?? []), [of]);
+  return (
+    <div className="words" data-testid="words">
+      {parts.map(({ text: words, labels }, index) =>
+        labels.length === 0 ? (
+          <span key={index}>{words}</span>
+        ) : (
+          <mark key={index} className="mark" data-strong={(labels[0]?.score ?? 0) >= 0.8} title={labels.map(({ label, score }) => `${label} ${percent(score)}`).join(', ')}>
+            {words}
+          </mark>
+        ),
+      )}
+    </div>
+  );
+}
+
+function Scores({ of }: { of: Exhibit }) {
+  const [all, { toggle }] = useDisclosure(false);
+  const found = useMemo(() => bars(of.signals ?? [], of.thresholds ?? {}), [of]);
+  const shown = all ? found : found.filter(({ over }, index) => over || index < 4);
+  if (found.length === 0) return null;
+  return (
+    <Stack gap={6}>
+      {shown.map(({ label, score, threshold, over, model, version }) => (
+        <div key={label} title={`${model} ${version}`}>
+          <Group justify="space-between" gap="xs" wrap="nowrap">
+            <Text size="sm" fw={over ? 600 : 400}>
+              {label}
+            </Text>
+            <Text size="sm" className="numbers">
+              {score.toFixed(2)}
+              {threshold !== undefined && (
+                <Text span size="xs" c="dimmed">
+                  {' '}
+                  {text.case.cut(threshold)}
+                </Text>
+              )}
+            </Text>
+          </Group>
+          <div className="bar" role="img" aria-label={text.case.scoreLabel(label, score, threshold)}>
+            <div className="bar-fill" data-over={over} style={{ width: `${Math.min(score, 1) * 100}%` }} />
+            {threshold !== undefined && <div className="bar-cut" style={{ left: `${Math.min(threshold, 1) * 100}%` }} />}
+          </div>
+        </div>
+      ))}
+      {found.length > shown.length || all ? (
+        <Anchor component="button" type="button" size="xs" onClick={toggle} ta="left">
+          {all ? text.case.fewerScores : text.case.allScores(found.length)}
+        </Anchor>
+      ) : null}
+    </Stack>
+  );
+}
+
+function Before({ of }: { of: Exhibit }) {
+  const before = of.before ?? [];
+  const [opened, { toggle }] = useDisclosure(before.length <= 3);
+  if (before.length === 0) return null;
+  return (
+    <div>
+      <Anchor component="button" type="button" size="sm" onClick={toggle} aria-expanded={opened}>
+        {text.case.before(before.length)}
+      </Anchor>
+      <Collapse expanded={opened}>
+        <Stack gap={4} mt={6} pl="sm" style={{ borderLeft: '2px solid var(--line)' }}>
+          {before.map(({ at, text: words }) => (
+            <Text key={at + words} size="sm" c="dimmed" className="words">
+              <Text span size="xs">
+                <Ago at={at} />
+              </Text>{' '}
+              {words}
+            </Text>
+          ))}
+        </Stack>
+      </Collapse>
+    </div>
+  );
+}
+
+function Why({ of }: { of: Exhibit }) {
+  const [reasons, done] = [reasonsOf(of), doneOf(of)];
+  return (
+    <Group gap={6}>
+      {reasons.map(({ rule, label, score }) => (
+        <Chip key={rule} tone="warn" title={`${label} ${percent(score)}`}>
+          {rule}
+        </Chip>
+      ))}
+      {done.map(({ id, kind, reason }) => (
+        <Chip key={id} title={reason}>
+          {text.case.done(text.actions[kind as keyof typeof text.actions] ?? kind)}
+        </Chip>
+      ))}
+      {of.policy && (
+        <Text size="xs" c="dimmed">
+          {of.policy}
+        </Text>
+      )}
+    </Group>
+  );
+}
+
+interface Frame {
+  readonly row: Row;
+  readonly exhibit: Exhibit;
+  readonly url: string | undefined;
+  readonly at: string;
+  readonly score: number;
+}
+
+function framesOf({ evidence, media }: CasePage): Frame[] {
+  const urls = new Map(media.map(({ id, url }) => [id, url]));
+  return evidence.flatMap((row) => {
+    const { exhibit } = row;
+    const name = exhibit?.media?.[0];
+    if (!exhibit || name === undefined) return [];
+    const reasons = reasonsOf(exhibit);
+    const score = Math.max(0, ...(reasons.length > 0 ? reasons : (exhibit.signals ?? [])).map(({ score }) => score));
+    return [{ row, exhibit, url: urls.get(name), at: envelopeOf(exhibit)?.occurred_at ?? row.at, score }];
+  });
+}
+
+/** Pictures in the order of time, and how their score went. */
+function Strip({ page, veil }: { page: CasePage; veil: Veil }) {
+  const frames = useMemo(() => framesOf(page), [page]);
+  const worst = frames.reduce((worst, { score }, index) => (score > (frames[worst]?.score ?? 0) ? index : worst), 0);
+  const [chosen, choose] = useState<string>();
+  const shown = frames.find(({ row }) => row.id === chosen) ?? frames[worst];
+  const line = useMemo(() => [{ name: text.case.score, values: frames.map(({ score }) => score) }], [frames]);
+  const at = useMemo(() => frames.map(({ at }) => Date.parse(at) / 1000), [frames]);
+  if (!shown) return null;
+  return (
+    <Panel title={text.case.pictures(frames.length)} aside={<Chip tone={veil.blur ? 'good' : 'warn'}>{veil.blur ? text.case.blurred : text.case.clear}</Chip>}>
+      <Stack gap="sm">
+        <div className="picture">
+          {shown.url ? (
+            <img src={shown.url} alt={text.case.picture(new Date(shown.at).toLocaleString())} style={{ filter: filter(veil) }} data-veiled={veil.blur} referrerPolicy="no-referrer" />
+          ) : (
+            <Empty title={text.case.pictureGone} />
+          )}
+        </div>
+        {frames.length > 1 && (
+          <div className="strip" role="group" aria-label={text.case.strip}>
+            {frames.map(({ row, url, at: when, score }) => (
+              <button key={row.id} type="button" className="frame" aria-pressed={row.id === shown.row.id} onClick={() => choose(row.id)} aria-label={text.case.picture(new Date(when).toLocaleTimeString())}>
+                <span className="frame-picture">{url && <img src={url} alt="" loading="lazy" style={{ filter: filter(veil, 0.4) }} data-veiled={veil.blur} referrerPolicy="no-referrer" />}</span>
+                <Group justify="space-between" px={6} py={3} fz={11.5} className="numbers">
+                  <span>{new Date(when).toLocaleTimeString()}</span>
+                  <span>{score.toFixed(2)}</span>
+                </Group>
+              </button>
+            ))}
+          </div>
+        )}
+        {frames.length > 2 && <Chart label={text.case.overTime} at={at} lines={line} height={110} range={[0, 1]} />}
+        <Scores of={shown.exhibit} />
+        <Why of={shown.exhibit} />
+      </Stack>
+    </Panel>
+  );
+}
+
+function Heading({ of, at, name }: { of?: Envelope | undefined; at: string; name: string }) {
+  return (
+    <Group gap="xs" mb="xs">
+      <Text fw={600} size="sm">
+        {name}
+      </Text>
+      <Text size="sm" c="dimmed">
+        <Ago at={of?.occurred_at ?? at} />
+        {of?.conversation && ` · ${text.case.inConversation(of.conversation)}`}
+        {of?.call && ` · ${text.case.inCall(of.call)}`}
+      </Text>
+    </Group>
+  );
+}
+
+function One({ row }: { row: Row }) {
+  const { exhibit, at } = row;
+  if (!exhibit) {
+    return (
+      <div className="surface tile">
+        <Text c="dimmed" size="sm">
+          {text.case.gone}
+        </Text>
+      </div>
+    );
+  }
+  const envelope = envelopeOf(exhibit);
+  return (
+    <div className="surface tile" data-testid={`exhibit-${exhibit.kind}`}>
+      {exhibit.kind === 'item' && (
+        <>
+          <Heading of={envelope} at={at} name={text.kinds[envelope?.kind ?? 'text']} />
+          <Stack gap="sm">
+            <Before of={exhibit} />
+            {exhibit.text && <Words of={exhibit} />}
+            <Scores of={exhibit} />
+            <Why of={exhibit} />
+          </Stack>
+        </>
+      )}
+      {exhibit.kind === 'report' && (
+        <>
+          <Heading at={at} name={text.case.report(exhibit.reason ?? '')} />
+          {exhibit.note && <div className="words">{exhibit.note}</div>}
+          <Text size="sm" c="dimmed" mt={4}>
+            {text.case.by} {exhibit.reporter && <Person id={exhibit.reporter} />}
+            {exhibit.credibility != null && ` · ${text.case.believed(percent(exhibit.credibility))}`}
+          </Text>
+        </>
+      )}
+      {exhibit.kind === 'appeal' && (
+        <>
+          <Heading at={at} name={text.case.appeal} />
+          <div className="words">{exhibit.text}</div>
+        </>
+      )}
+      {exhibit.kind === 'note' && (
+        <>
+          <Heading at={at} name={text.case.noteBy(exhibit.by ?? '')} />
+          <div className="words">{exhibit.text}</div>
+        </>
+      )}
+    </div>
+  );
+}
+
+export function Evidence({ page, veil, onBlur, onGrey }: { page: CasePage; veil: Veil; onBlur: () => void; onGrey: () => void }) {
+  const pictures = page.media.length > 0;
+  const others = page.evidence.filter(({ exhibit }) => !exhibit?.media?.length);
+  return (
+    <Stack gap="md">
+      {pictures && (
+        <>
+          <Group gap="xs">
+            <Button variant="default" size="xs" onClick={onBlur} aria-pressed={veil.blur} rightSection={<Badge variant="default" size="sm">B</Badge>}>
+              {veil.blur ? text.case.showClear : text.case.blurAgain}
+            </Button>
+            <Button variant="default" size="xs" onClick={onGrey} aria-pressed={veil.grey} rightSection={<Badge variant="default" size="sm">G</Badge>}>
+              {veil.grey ? text.case.showColour : text.case.greyAgain}
+            </Button>
+          </Group>
+          <Strip page={page} veil={veil} />
+        </>
+      )}
+      {others.map((row) => (
+        <One key={row.id} row={row} />
+      ))}
+      {page.evidence.length === 0 && <Empty title={text.case.noEvidence}>{text.case.noEvidenceHint}</Empty>}
+    </Stack>
+  );
+}
