@@ -28,7 +28,7 @@ async function open(browser) {
 async function signIn(page, login) {
   await page.goto(`${base}/console/sign-in`);
   await page.getByLabel('Login').fill(login);
-  await page.getByLabel('Password', { exact: true }).fill(password);
+  await page.locator('input[name=password]').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { level: 1, name: `Hello ${login}` }).waitFor();
 }
@@ -59,7 +59,7 @@ try {
   step('a wrong password is told, a right one lets in');
   await mia.goto(`${base}/console/sign-in`);
   await mia.getByLabel('Login').fill('mia');
-  await mia.getByLabel('Password', { exact: true }).fill('not the password');
+  await mia.locator('input[name=password]').fill('not the password');
   await mia.getByRole('button', { name: 'Sign in' }).click();
   await mia.getByText('Login, password or code are wrong.').waitFor();
   await accessible(mia, 'sign in');

@@ -7,6 +7,7 @@ import { ServiceError, sendCsrf } from './api/client';
 import { sessionQuery } from './api/queries';
 import { SessionProvider, useSession } from './api/session';
 import { SCREENS } from './domain/access';
+import { unescaped } from './domain/address';
 import { Empty, Refused } from './parts/state';
 import { setServiceTime } from './parts/small';
 import { AppealsScreen } from './screens/Appeals';
@@ -37,11 +38,11 @@ function Screens() {
     <Switch>
       <Route path="/" component={OverviewScreen} />
       <Route path="/queues" component={QueuesScreen} />
-      <Route path="/queues/:queue">{({ queue }) => <QueueScreen queue={decodeURIComponent(queue)} />}</Route>
+      <Route path="/queues/:queue">{({ queue }) => <QueueScreen queue={unescaped(queue)} />}</Route>
       <Route path="/review">
         <ReviewScreen />
       </Route>
-      <Route path="/review/:queue">{({ queue }) => <ReviewScreen queue={decodeURIComponent(queue)} />}</Route>
+      <Route path="/review/:queue">{({ queue }) => <ReviewScreen queue={unescaped(queue)} />}</Route>
       <Route path="/cases/:id">{({ id }) => <CaseScreen key={id} id={id} />}</Route>
       <Route path="/wall" component={WallScreen} />
       <Route path="/reports" component={ReportsScreen} />
@@ -49,7 +50,7 @@ function Screens() {
       <Route path="/search" component={SearchScreen} />
       <Route path="/history" component={HistoryScreen} />
       <Route path="/audit" component={AuditScreen} />
-      <Route path="/people/:actor">{({ actor }) => <PersonScreen actor={decodeURIComponent(actor)} />}</Route>
+      <Route path="/people/:actor">{({ actor }) => <PersonScreen actor={unescaped(actor)} />}</Route>
       <Route path="/policy" component={PolicyScreen} />
       <Route path="/strikes" component={StrikesScreen} />
       <Route path="/quality" component={QualityScreen} />

@@ -57,9 +57,7 @@ async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
     match Files::get(&path) {
         Some(file) if path != PAGE => asset(&path, file, &headers),
         // A file that is gone, after an update say, must not be answered with the page.
-        None if path.rsplit('/').next().is_some_and(|name| name.contains('.')) && path.starts_with(HASHED) => {
-            ApiError::route_not_found(&format!("/console/{path}")).into_response()
-        }
+        None if path.starts_with(HASHED) => ApiError::route_not_found(&format!("/console/{path}")).into_response(),
         _ => page(),
     }
 }

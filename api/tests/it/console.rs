@@ -37,11 +37,15 @@ async fn console_c1_the_page_allows_nothing_from_elsewhere_and_no_inline_script(
     let page = service.get("/console/cases/0198f3a0-5a41-7cc1-9a3e-5d0c2b7e9f10").await;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"), "the browser routes");
     let policy = page.header("content-security-policy");
-    for part in ["default-src 'none'", "script-src 'self';", "img-src 'self';", "connect-src 'self';", "frame-ancestors 'none'"] {
+    for part in
+        ["default-src 'none'", "script-src 'self';", "img-src 'self';", "connect-src 'self';", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(part), "{policy}");
     }
     assert!(!policy.contains("unsafe"), "{policy}");
-    for (name, value) in [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("cache-control", "no-store")] {
+    for (name, value) in
+        [("x-content-type-options", "nosniff"), ("x-frame-options", "DENY"), ("cache-control", "no-store")]
+    {
         assert_eq!(page.header(name), value, "{name}");
     }
     let nonce = |html: &str| after(html, "name=\"csp-nonce\" content=\"").to_owned();
@@ -62,7 +66,10 @@ async fn console_c1_hashed_files_are_kept_by_browsers_and_others_asked_for_again
     let again = service.send(service.request("GET", script).header("if-none-match", &etag)).await;
     assert_eq!((again.status, &again.body), (304, &json!("")));
     let icon = service.get("/console/icon.svg").await;
-    assert_eq!((icon.status, icon.header("cache-control"), icon.header("content-type")), (200, "no-cache", "image/svg+xml"));
+    assert_eq!(
+        (icon.status, icon.header("cache-control"), icon.header("content-type")),
+        (200, "no-cache", "image/svg+xml")
+    );
     for gone in ["/console/assets/index-0000.js", "/console/assets/..%2f..%2fCargo.toml"] {
         assert_eq!(service.get(gone).await.code(), "route_not_found", "{gone}");
     }

@@ -82,14 +82,14 @@ export const Act = ({ of }: { of: string }) => <Chip tone={ACTION[of] ?? 'neutra
 
 /** A person of the platform. */
 export const Person = ({ id }: { id: string }) => (
-  <Anchor component={Link} href={`/people/${encodeURIComponent(id)}`} inherit className="numbers">
+  <Anchor component={Link} href={`/people/${encodeURIComponent(id)}`} inherit className="link">
     {id}
   </Anchor>
 );
 
 /** A case by the beginning of its id. */
 export const CaseLink = ({ id, children }: { id: string; children?: ReactNode }) => (
-  <Anchor component={Link} href={`/cases/${id}`} inherit ff={children ? undefined : 'monospace'}>
+  <Anchor component={Link} href={`/cases/${id}`} inherit className="link" ff={children ? undefined : 'monospace'}>
     {children ?? id.slice(-8)}
   </Anchor>
 );

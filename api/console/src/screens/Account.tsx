@@ -4,6 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client, take } from '../api/client';
 import { useSession } from '../api/session';
+import { QrCode } from '../parts/QrCode';
 import { Chip } from '../parts/small';
 import { Panel, Screen } from '../parts/state';
 import { useTell } from '../parts/told';
@@ -84,6 +85,8 @@ function SecondFactor() {
           </Group>
         ) : begin.data ? (
           <>
+            <Text size="sm">{text.account.scan}</Text>
+            <QrCode of={begin.data.url} label={text.account.scan} />
             <Text size="sm">{text.account.enter}</Text>
             <Code fz="md">{begin.data.secret}</Code>
             <Text size="sm">

@@ -56,7 +56,7 @@ function Queues({ of }: { of: readonly QueueCount[] }) {
         {some.map(({ queue, open, oldest_at, overdue }) => (
           <Table.Tr key={queue}>
             <Table.Td>
-              <Anchor component={Link} href={`/queues/${encodeURIComponent(queue)}`}>
+              <Anchor component={Link} href={`/queues/${encodeURIComponent(queue)}`} size="sm">
                 {queue}
               </Anchor>
             </Table.Td>
@@ -87,8 +87,8 @@ function Days({ days }: { days: number }) {
       {(data) => (
         <Stack gap="md">
           <SimpleGrid cols={{ base: 2, md: 5 }}>
-            <Tile name={text.overview.automatic} value={shown?.automatic ?? 0} about={text.overview.automaticHint} />
-            <Tile name={text.overview.decided} value={data.decided} about={text.overview.share(percent(data.decided / Math.max(1, data.decided + (shown?.automatic ?? 0))))} />
+            <Tile name={text.overview.automatic} value={(shown?.automatic ?? 0).toLocaleString()} about={text.overview.automaticHint} />
+            <Tile name={text.overview.decided} value={data.decided.toLocaleString()} about={text.overview.share(percent(data.decided / Math.max(1, data.decided + (shown?.automatic ?? 0))))} />
             <Tile name={text.overview.overturned} value={percent(data.overturn_rate, 1)} about={text.overview.overturnedOf(data.overturned)} />
             <Tile name={text.overview.waited} value={duration(data.mean_waited_seconds * 1000)} about={text.overview.mean} />
             <Tile name={text.overview.looked} value={duration(data.mean_looked_seconds * 1000)} about={text.overview.mean} />

@@ -79,7 +79,7 @@ export function QueuesScreen() {
                         </ActionIcon>
                       </Table.Td>
                       <Table.Td>
-                        <Anchor component={Link} href={`/queues/${encodeURIComponent(queue.queue)}`} fw={600}>
+                        <Anchor component={Link} href={`/queues/${encodeURIComponent(queue.queue)}`} fw={600} size="sm">
                           {queue.queue}
                         </Anchor>
                         <Text size="xs" c="dimmed">

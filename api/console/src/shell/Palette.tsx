@@ -66,38 +66,43 @@ export function Palette({ opened, onClose }: { opened: boolean; onClose: () => v
     }
   };
   return (
-    <Modal opened={opened} onClose={onClose} withCloseButton={false} yOffset="12vh" centered={false} size="lg" padding="sm" transitionProps={{ duration: 0 }} aria-label={text.palette.title}>
-      <TextInput
-        data-autofocus
-        size="md"
-        aria-label={text.palette.title}
-        placeholder={text.palette.placeholder}
-        value={typed}
-        onChange={(event) => {
-          type(event.currentTarget.value);
-          move(0);
-        }}
-        onKeyDown={pressed}
-        role="combobox"
-        aria-expanded="true"
-        aria-controls="palette"
-        aria-activedescendant={commands[at] ? `palette-${at}` : undefined}
-      />
-      <div id="palette" role="listbox" aria-label={text.palette.title} ref={list} style={{ maxHeight: '46vh', overflowY: 'auto', marginTop: 8 }}>
-        {commands.map((command, index) => (
-          <div key={command.title} id={`palette-${index}`} role="option" aria-selected={index === at} className="palette-row" onClick={() => run(command)} onMouseMove={() => move(index)}>
-            <Group justify="space-between">
-              <span>{command.title}</span>
-              {command.hint && <span style={{ fontSize: 12.5, opacity: 0.85 }}>{command.hint}</span>}
-            </Group>
+    <Modal.Root opened={opened} onClose={onClose} yOffset="12vh" size="lg" padding="sm" transitionProps={{ duration: 0 }}>
+      <Modal.Overlay backgroundOpacity={0.45} />
+      <Modal.Content aria-label={text.palette.title}>
+        <Modal.Body>
+          <TextInput
+            data-autofocus
+            size="md"
+            aria-label={text.palette.title}
+            placeholder={text.palette.placeholder}
+            value={typed}
+            onChange={(event) => {
+              type(event.currentTarget.value);
+              move(0);
+            }}
+            onKeyDown={pressed}
+            role="combobox"
+            aria-expanded="true"
+            aria-controls="palette"
+            aria-activedescendant={commands[at] ? `palette-${at}` : undefined}
+          />
+          <div id="palette" role="listbox" aria-label={text.palette.title} ref={list} style={{ maxHeight: '46vh', overflowY: 'auto', marginTop: 8 }}>
+            {commands.map((command, index) => (
+              <div key={command.title} id={`palette-${index}`} role="option" aria-selected={index === at} className="palette-row" onClick={() => run(command)} onMouseMove={() => move(index)}>
+                <Group justify="space-between">
+                  <span>{command.title}</span>
+                  {command.hint && <span style={{ fontSize: 12.5, opacity: 0.85 }}>{command.hint}</span>}
+                </Group>
+              </div>
+            ))}
           </div>
-        ))}
-      </div>
-      <Stack gap={0} mt="xs">
-        <Text size="xs" c="dimmed" component="div">
-          <Key>↑</Key> <Key>↓</Key> {text.palette.choose} · <Key>Enter</Key> {text.palette.go} · <Key>Esc</Key> {text.close}
-        </Text>
-      </Stack>
-    </Modal>
+          <Stack gap={0} mt="xs">
+            <Text size="xs" c="dimmed" component="div">
+              <Key>↑</Key> <Key>↓</Key> {text.palette.choose} · <Key>Enter</Key> {text.palette.go} · <Key>Esc</Key> {text.close}
+            </Text>
+          </Stack>
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }

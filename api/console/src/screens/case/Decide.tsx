@@ -4,7 +4,8 @@ import type { Case } from '../../api/types';
 import { CHOICES, choiceName, type Choice } from '../../domain/keys';
 import type { Suggestion } from '../../domain/ladder';
 import { duration, forHowLong } from '../../domain/time';
-import { Chip, Key, Keyed } from '../../parts/small';
+import { Icon } from '../../parts/Icon';
+import { Key, Keyed } from '../../parts/small';
 import { text } from '../../text/en';
 
 /** What will be sent. */
@@ -46,18 +47,23 @@ export function Decide({ about, draft, change, letters, suggestion, reports, bus
   };
   return (
     <Stack gap="sm">
-      <Stack gap={5} role="group" aria-label={text.case.decision}>
+      <div className="choices" role="group" aria-label={text.case.decision}>
         {CHOICES.map((choice, index) => {
           const suggested = choiceName(choice) === suggestion.action && !appeal;
           return (
             <button key={choiceName(choice)} type="button" className="choice" aria-pressed={chosen === choiceName(choice)} onClick={() => onChoose(choice)}>
               <Key>{index + 1}</Key>
               <span style={{ flex: 1 }}>{name(choice)}</span>
-              {suggested && <Chip tone="info">{text.case.suggested}</Chip>}
+              {suggested && (
+                <span title={text.case.suggested}>
+                  <Icon name="star" size={13} filled />
+                  <span className="hidden">{text.case.suggested}</span>
+                </span>
+              )}
             </button>
           );
         })}
-      </Stack>
+      </div>
       {!appeal && (
         <Text size="xs" c="dimmed">
           {suggestion.after ? text.case.after(text.actions[suggestion.after], text.actions[suggestion.action], suggestion.seconds ? duration(suggestion.seconds * 1000) : '') : text.case.first}
@@ -95,7 +101,7 @@ export function Decide({ about, draft, change, letters, suggestion, reports, bus
       )}
       <Textarea label={text.case.note} autosize minRows={1} maxRows={4} value={draft.note} onChange={(event) => change({ ...draft, note: event.currentTarget.value })} />
       {reports > 0 && <Checkbox label={text.case.allReports} checked={draft.allReports} onChange={(event) => change({ ...draft, allReports: event.currentTarget.checked })} />}
-      <SimpleGrid cols={2} spacing="xs">
+      <SimpleGrid cols={2} spacing="xs" className="submit">
         <Button onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submitNext} letter="N" />
         </Button>

@@ -12,7 +12,7 @@ import { text } from '../../text/en';
 /** A decision in one line. */
 export function Line({ of }: { of: Decision }) {
   return (
-    <Group gap={6} wrap="nowrap" justify="space-between" style={{ opacity: of.overturned_at ? 0.75 : 1 }}>
+    <Group gap={6} justify="space-between">
       <Group gap={6}>
         <Act of={of.action ?? of.ruling} />
         {of.action && of.seconds != null && <Text size="xs">{forHowLong(of.seconds)}</Text>}

@@ -43,7 +43,7 @@ function Report({ of }: { of: BacktestReport }) {
   return (
     <Stack gap="md">
       <SimpleGrid cols={{ base: 2, md: 4 }}>
-        <Tile name={text.backtest.items} value={of.items} about={of.unjudged > 0 ? text.backtest.unjudged(of.unjudged) : undefined} />
+        <Tile name={text.backtest.items} value={of.items.toLocaleString()} about={of.unjudged > 0 ? text.backtest.unjudged(of.unjudged) : undefined} />
         <Tile name={text.backtest.passed} value={`${share(of.passed_before)} → ${share(of.passed_after)}`} />
         <Tile name={text.backtest.repeated} value={of.overturned_repeated} about={text.backtest.repeatedOf(of.overturned)} tone={of.overturned_repeated > 0 ? 'warn' : 'good'} />
         <Tile name={text.backtest.differ} value={of.harder.length + of.milder.length} about={text.backtest.differHint} />
