@@ -31,7 +31,7 @@ serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
 QUICK := $(foreach crate,api benches datasets models pipeline workers,\
 	--config profile.release.package.$(crate).opt-level=0 --config profile.release.package.$(crate).debug=false)
 
-test: setup-test setup console test-console ## Everything that the tests need, then all tests
+test: setup-test setup ## Everything that the tests need, then all tests
 	$(call say,building what fetches the models (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone $(QUICK)
 	@$(CHAPERONE) models fetch
@@ -42,7 +42,7 @@ test: setup-test setup console test-console ## Everything that the tests need, t
 		$(CARGO) test --release --locked --workspace --no-fail-fast $(QUICK); \
 	fi
 
-test-console: console
+test-console: console ## Unit tests of the console
 	$(call say,running the console's unit tests)
 	@cd $(CONSOLE) && npm --silent test
 
@@ -101,6 +101,7 @@ $(CONSOLE)/dist/index.html: $(CONSOLE_SOURCES) api/openapi.json $(CONSOLE)/node_
 	@touch $@
 
 # `--workspace`: the same features of every dependency as the tests use, so that nothing is compiled twice.
-build: setup console
+build: setup
+	@$(MAKE) console || printf '\n== the console was not built, see above: the binary goes without it\n'
 	$(call say,building (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone

@@ -31,8 +31,6 @@ need node nodejs
 need npm npm
 if [ "$purpose" = test ]; then
     need curl curl
-    # A browser for the console's end-to-end test.
-    command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || packages+=(chromium)
     # Private servers of the tests: only their programs are used, their services need not run.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages+=(rabbitmq-server)
     ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || packages+=(postgresql)

@@ -48,9 +48,8 @@ export function useNext(nothing?: () => void) {
   const [, go] = useLocation();
   return useMutation({
     mutationFn: async () => {
-      const queue = workedQueue();
       // 204, nothing waits, has no data.
-      return (await take(client.POST('/v1/review/next', { body: { ...(queue === undefined ? {} : { queue }), skipped: [] } }))) as Case | undefined;
+      return (await take(client.POST('/v1/review/next', { body: { queue: workedQueue() ?? null, skipped: [] } }))) as Case | undefined;
     },
     onSuccess: (next) => {
       void queries.invalidateQueries({ queryKey: ['queues'] });
