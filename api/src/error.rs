@@ -151,6 +151,13 @@ impl ApiError {
         Self::new(Kind::TooBusy, "too_busy", message)
     }
 
+    /// As [`Self::too_busy`], for a known time.
+    pub fn too_busy_for(wait: Duration, message: impl Into<String>) -> Self {
+        let mut busy = Self::too_busy(message);
+        busy.0.retry_after = Some(wait);
+        busy
+    }
+
     /// A key calls too often.
     pub fn rate_limited(class: &str, wait: Duration) -> Self {
         let seconds = wait.as_nanos().div_ceil(1_000_000_000);

@@ -7,19 +7,16 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
-use pipeline::{
-    item::TenantId,
-    review::{
-        decision::pseudonym,
-        staff::{Permission, Profile, Role, Staff},
-    },
+use pipeline::review::{
+    decision::pseudonym,
+    staff::{Permission, Profile, Role, Staff},
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
     app::Shared,
-    auth::{Allowed, Demand, ToReview},
+    auth::{Allowed, Caller, Demand, ToReview},
     config::Scope,
     error::ApiError,
 };
@@ -125,21 +122,30 @@ impl<N> Seat<N> {
 /// Somebody at the desk who has the permission that `N` needs, or the platform with a key that has the scope of `D`.
 #[derive(Debug)]
 pub struct Either<D, N> {
-    /// Whose.
-    pub tenant: TenantId,
+    staff: Staff,
     need: PhantomData<fn() -> (D, N)>,
+}
+
+impl<D, N> Deref for Either<D, N> {
+    type Target = Staff;
+
+    fn deref(&self) -> &Staff {
+        &self.staff
+    }
 }
 
 impl<D: Demand + Send + Sync, N: Need + Send + Sync> FromRequestParts<Shared> for Either<D, N> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, ApiError> {
-        let tenant = if cookie(&parts.headers).is_some() {
-            Seat::<N>::from_request_parts(parts, app).await?.staff.tenant
+        let staff = if cookie(&parts.headers).is_some() {
+            Seat::<N>::from_request_parts(parts, app).await?.staff
         } else {
-            Allowed::<D>::from_request_parts(parts, app).await?.tenant.clone()
+            let caller = Allowed::<D>::from_request_parts(parts, app).await?;
+            // The scope is what it may; it has no seat, so the lowest role.
+            staff_of(&caller, Role::Reviewer)
         };
-        Ok(Self { tenant, need: PhantomData })
+        Ok(Self { staff, need: PhantomData })
     }
 }
 
@@ -215,8 +221,12 @@ async fn by_key(parts: &mut Parts, app: &Shared) -> Result<Staff, ApiError> {
         (false, true) => Role::Lead,
         (false, false) => Role::Reviewer,
     };
+    Ok(staff_of(&caller, role))
+}
+
+fn staff_of(caller: &Caller, role: Role) -> Staff {
     let name = format!("{KEY}{}", caller.key);
-    Ok(Staff { tenant: caller.tenant.clone(), name, role, profile: Profile::default() })
+    Staff { tenant: caller.tenant.clone(), name, role, profile: Profile::default() }
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ use utoipa::ToSchema;
 
 use crate::{
     app::{App, Shared},
-    auth::{Allowed, ToAdmin},
+    auth::ToAdmin,
     error::ErrorBody,
     parts::{self, PartState},
+    seat::{Either, ToViewStats},
     telemetry,
 };
 
@@ -205,7 +206,7 @@ impl From<PartState> for PartView {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn metrics(State(app): State<Shared>, _caller: Allowed<ToAdmin>) -> impl IntoResponse {
+pub async fn metrics(State(app): State<Shared>, _caller: Either<ToAdmin, ToViewStats>) -> impl IntoResponse {
     for depth in patient(app.services.queue.depth()).await {
         metrics::gauge!("chaperone_queue_waiting", "lane" => depth.lane.as_str()).set(depth.waiting as f64);
         metrics::gauge!("chaperone_queue_in_flight", "lane" => depth.lane.as_str()).set(depth.in_flight as f64);

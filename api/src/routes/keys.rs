@@ -4,15 +4,17 @@ use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use pipeline::store::{ApiKey, KeyId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
     app::Shared,
-    auth::{Allowed, ToAdmin, mint, signature},
+    auth::{ToAdmin, mint, signature},
     config::{KeyLimits, LimitConfig, Scope},
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload},
+    seat::{Either, ToManageKeys},
 };
 
 /// A key to be made.
@@ -152,7 +154,7 @@ pub(crate) fn require_master(require_signature: bool, master: Option<&str>) -> R
 )]
 pub async fn create(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Either<ToAdmin, ToManageKeys>,
     Body(wanted): Body<NewKey>,
 ) -> Result<(StatusCode, Json<MadeKey>), ApiError> {
     let (services, now) = (&app.services, app.services.clock.now());
@@ -163,7 +165,9 @@ pub async fn create(
     let made = mint::mint(wanted, Uuid::now_v7(), &mint::random()?, now)?;
     services.store.put_key(&made.row).await?;
     services.keys.refresh().await?;
-    tracing::info!(key.id = %made.row.id, key.name = made.row.name, caller.key = caller.key, "a key was made");
+    let detail = json!({ "name": made.row.name, "scopes": made.row.scopes });
+    services.pipeline.desk().note(&caller, "key.created", format!("key:{}", made.row.id), detail).await?;
+    tracing::info!(key.id = %made.row.id, key.name = made.row.name, caller.name = caller.name, "a key was made");
     Ok((StatusCode::CREATED, Json(MadeKey::new(made, master, now))))
 }
 
@@ -178,7 +182,7 @@ pub async fn create(
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn list(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result<Json<Keys>, ApiError> {
+pub async fn list(State(app): State<Shared>, caller: Either<ToAdmin, ToManageKeys>) -> Result<Json<Keys>, ApiError> {
     app.services.keys.flush().await?;
     let now = app.services.clock.now();
     let keys = app.services.store.list_keys(Some(&caller.tenant)).await?;
@@ -200,13 +204,14 @@ pub async fn list(State(app): State<Shared>, caller: Allowed<ToAdmin>) -> Result
 )]
 pub async fn revoke(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Either<ToAdmin, ToManageKeys>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<KeyView>, ApiError> {
     let (services, now) = (&app.services, app.services.clock.now());
     let revoked = services.store.revoke_key(Some(&caller.tenant), KeyId(id), now).await?;
     let revoked = revoked.ok_or_else(|| ApiError::not_found("key", id))?;
     services.keys.refresh().await?;
-    tracing::info!(key.id = %id, caller.key = caller.key, "a key was revoked");
+    services.pipeline.desk().note(&caller, "key.revoked", format!("key:{id}"), json!({ "name": revoked.name })).await?;
+    tracing::info!(key.id = %id, caller.name = caller.name, "a key was revoked");
     Ok(Json(KeyView::new(revoked, now)))
 }

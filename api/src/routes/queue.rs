@@ -17,6 +17,7 @@ use crate::{
     auth::{Allowed, ToAdmin},
     error::{ApiError, ErrorBody},
     extract::{Path, Query},
+    seat::{Either, ToViewStats},
 };
 
 /// Dead letters that a list shows when the caller does not say.
@@ -132,7 +133,10 @@ impl ShownDeadLetter {
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
-pub async fn stats(State(app): State<Shared>, _caller: Allowed<ToAdmin>) -> Result<Json<QueueStats>, ApiError> {
+pub async fn stats(
+    State(app): State<Shared>,
+    _caller: Either<ToAdmin, ToViewStats>,
+) -> Result<Json<QueueStats>, ApiError> {
     let depth = app.services.queue.depth().await?;
     Ok(Json(QueueStats { lanes: depth.into_iter().map(LaneView::from).collect() }))
 }

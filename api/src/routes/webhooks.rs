@@ -4,13 +4,15 @@ use axum::{Json, extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use pipeline::store::{Delivery, DeliveryFilter, DeliveryState};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     app::Shared,
-    auth::{Allowed, ToAdmin},
+    auth::ToAdmin,
     error::{ApiError, ErrorBody},
     extract::{Path, Query},
+    seat::{Either, ToManageKeys},
 };
 
 /// Deliveries of one page when the caller does not say.
@@ -146,7 +148,7 @@ impl DeliveryPage {
 )]
 pub async fn list(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Either<ToAdmin, ToManageKeys>,
     Query(options): Query<ListOptions>,
 ) -> Result<Json<DeliveryPage>, ApiError> {
     let limit = options.limit.unwrap_or(PAGE);
@@ -177,7 +179,7 @@ pub async fn list(
 )]
 pub async fn show(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Either<ToAdmin, ToManageKeys>,
     Path(id): Path<i64>,
 ) -> Result<Json<DeliveryView>, ApiError> {
     let found = app.services.store.load_delivery(Some(&caller.tenant), id).await?;
@@ -201,7 +203,7 @@ pub async fn show(
 )]
 pub async fn replay(
     State(app): State<Shared>,
-    caller: Allowed<ToAdmin>,
+    caller: Either<ToAdmin, ToManageKeys>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, ApiError> {
     let (store, now) = (&app.services.store, app.services.clock.now());
@@ -212,6 +214,10 @@ pub async fn replay(
         0 => {
             Err(ApiError::conflict("delivery_due", "This delivery is due already: it is tried without being replayed."))
         }
-        _ => Ok(StatusCode::ACCEPTED),
+        _ => {
+            let about = format!("delivery:{id}");
+            app.services.pipeline.desk().note(&caller, "delivery.replayed", about, json!({})).await?;
+            Ok(StatusCode::ACCEPTED)
+        }
     }
 }

@@ -121,8 +121,7 @@ pub async fn sign_in(
     let mut names = vec![format!("login:{}", given.login.chars().take(200).collect::<String>())];
     names.extend(address.map(|address| format!("address:{address}")));
     if let Some(until) = desk.may_sign_in(names.clone()).await? {
-        let minutes = (until - desk.now()).num_minutes() + 1;
-        return Err(ApiError::too_busy(format!("Too many failed sign-ins: try again in {minutes} min.")));
+        return Err(too_many(until - desk.now()));
     }
     let account = desk.account(&given.login).await?;
     let kept = account.as_ref().map(|account| account.password.clone());
@@ -153,6 +152,11 @@ pub async fn sign_in(
     }
     desk.signed_in(names, true).await?;
     admit(&app, account.user, &headers).await
+}
+
+fn too_many(wait: TimeDelta) -> ApiError {
+    let message = format!("Too many failed sign-ins: try again in {} min.", wait.num_minutes() + 1);
+    ApiError::too_busy_for(wait.to_std().unwrap_or_default(), message)
 }
 
 /// Opens a session and answers it.
@@ -370,8 +374,8 @@ pub async fn change_password(
 async fn confirm(app: &App, staff: &Staff, given: String) -> Result<(), ApiError> {
     let desk = app.services.pipeline.desk();
     let names = vec![format!("login:{}", staff.name)];
-    if desk.may_sign_in(names.clone()).await?.is_some() {
-        return Err(ApiError::too_busy("Too many failures: try again in 15 min."));
+    if let Some(until) = desk.may_sign_in(names.clone()).await? {
+        return Err(too_many(until - desk.now()));
     }
     let kept = desk.account(&staff.name).await?.map(|account| account.password);
     if apart(move || Ok(password::verify(&given, kept.as_deref()))).await? {
