@@ -112,6 +112,7 @@ struct Alternative {
 pub(crate) struct Condition {
     alternatives: Vec<Alternative>,
     reads_person: bool,
+    evasion_alone: bool,
 }
 
 /// What made a condition true.
@@ -143,7 +144,7 @@ impl Condition {
             let offset = program.source_info().offset_for(node).map_or(0, |(start, _)| start);
             Flaw { character: offset as usize, message }
         };
-        let (mut alternatives, mut reads_person) = (Vec::new(), false);
+        let (mut alternatives, mut reads_person, mut evasion_alone) = (Vec::new(), false, false);
         for node in split(program.expression()) {
             let mut walk = Walk {
                 constants,
@@ -153,14 +154,17 @@ impl Condition {
                 dynamic: Vec::new(),
                 names: Vec::new(),
                 reads_person: false,
+                reads_evasion: false,
             };
             walk.visit(node).map_err(place)?;
             reads_person |= walk.reads_person;
+            let reads_evasion = walk.reads_evasion;
             let reads = walk.finish();
+            evasion_alone |= reads_evasion && reads.is_empty();
             probe(node, &reads, constants).map_err(place)?;
             alternatives.push(Alternative { node: node.clone(), reads });
         }
-        Ok(Self { alternatives, reads_person })
+        Ok(Self { alternatives, reads_person, evasion_alone })
     }
 
     /// Is the condition true? A condition that fails, because it reads a score that is not there, is not.
@@ -194,6 +198,11 @@ impl Condition {
     /// Does it look at what is known of the person?
     pub(crate) fn reads_person(&self) -> bool {
         self.reads_person
+    }
+
+    /// Can it hold because somebody looks like the banned, whatever they did now?
+    pub(crate) fn evasion_alone(&self) -> bool {
+        self.evasion_alone
     }
 
     /// Does it look at a word list?
@@ -237,6 +246,8 @@ struct Walk<'a> {
     names: Vec<String>,
     /// It names `actor`.
     reads_person: bool,
+    /// It may read `actor.evasion`.
+    reads_evasion: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -257,7 +268,8 @@ impl<'a> Walk<'a> {
                             match variable {
                                 "score" => self.dynamic.push(false),
                                 "context" => self.dynamic.push(true),
-                                "actor" => self.reads_person = true,
+                                // By whatever name comes out.
+                                "actor" => (self.reads_person, self.reads_evasion) = (true, true),
                                 _ => {}
                             }
                             self.visit(key)
@@ -319,7 +331,8 @@ impl<'a> Walk<'a> {
     }
 
     fn ident(&mut self, id: u64, name: &str) -> Result<(), (u64, String)> {
-        self.reads_person |= name == "actor" && !self.scope.contains(&name);
+        let whole = name == "actor" && !self.scope.contains(&name);
+        (self.reads_person, self.reads_evasion) = (self.reads_person || whole, self.reads_evasion || whole);
         if name.starts_with('@') || self.scope.contains(&name) || VARIABLES.contains(&name) {
             return Ok(());
         }
@@ -331,6 +344,7 @@ impl<'a> Walk<'a> {
             "item" => ITEM_FIELDS.to_vec(),
             "actor" => {
                 self.reads_person = true;
+                self.reads_evasion |= field == "evasion";
                 ACTOR_FIELDS.to_vec()
             }
             "thresholds" => self.constants.thresholds.keys().map(String::as_str).collect(),

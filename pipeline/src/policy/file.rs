@@ -135,7 +135,8 @@ impl Source<'_> {
         };
         let window = time("window", &ladder.window_seconds)?;
         let or_none = |what, seconds: &Option<Spanned<u64>>| {
-            seconds.as_ref().map_or_else(|| Ok(TimeDelta::zero()), |seconds| time(what, seconds))
+            let some = seconds.as_ref().filter(|seconds| *seconds.get_ref() > 0);
+            some.map_or_else(|| Ok(TimeDelta::zero()), |seconds| time(what, seconds))
         };
         let (cooldown, calm) =
             (or_none("cooldown", &ladder.cooldown_seconds)?, or_none("time of calm", &ladder.calm_seconds)?);
@@ -230,6 +231,15 @@ impl Source<'_> {
             let message = format!("condition of rule `{name}`: {}", flaw.message);
             self.error(span.start + offset_in_raw(raw, flaw.character), message)
         })?;
+        let counts = rule.severity.is_some() || rule.strikes.unwrap_or(0) > 0;
+        let hard = counts || acts(|action| action > ActionKind::Review);
+        if hard && rule.mode != RuleMode::Shadow && condition.evasion_alone() {
+            let message = format!(
+                "rule `{name}` acts on `actor.evasion` alone: people share devices and networks, so it may lead to `review` at most, without strikes; \
+                 or read a score, too"
+            );
+            return Err(self.error(rule.when.span().start, message));
+        }
         Ok(Rule {
             name,
             kinds: rule.kinds.into_inner(),
@@ -399,6 +409,9 @@ mod tests {
             (rule("when = \"score.a > 0.1 || score.b\"\naction = \"warn\""), 10, 31, "must be true or false"),
             (rule("when = \"score.a > 'x'\"\naction = \"warn\""), 10, 17, "overload"),
             (rule("when = \"shout(score.a)\"\naction = \"warn\""), 10, 14, "shout"),
+            (rule("when = \"actor.evasion > 0\"\naction = \"ban\""), 10, 8, "at most"),
+            (rule("when = \"score.a > 0.9 || actor['evasion'] >= 2\"\naction = \"suspend\""), 10, 8, "at most"),
+            (rule("when = \"actor.evasion > 0\"\naction = \"review\"\nstrikes = 1"), 10, 8, "without strikes"),
             (format!("{HEAD}{ladder}]"), 9, 9, "at least one step"),
             (
                 format!(

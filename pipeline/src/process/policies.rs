@@ -9,7 +9,7 @@ use crate::{
     error::PipelineError,
     item::{Envelope, TenantId},
     policy::{
-        InForce, Policy,
+        InForce, Policy, PolicyError,
         rollout::{Alarm, Change, Hand, INSTALLATION, MAX_NOTE_BYTES, PolicyVersion, Rollout, Tally},
     },
     record::{POLICY_CHANGED, interested},
@@ -38,7 +38,9 @@ impl Pipeline {
 
     /// Checks a policy's text. Errors: `Invalid` with `policy_invalid`; the message has line and column.
     pub fn check_policy(&self, text: &str) -> Result<Policy, PipelineError> {
-        Ok(Policy::parse(POLICY_FILE, text)?)
+        Policy::parse(POLICY_FILE, text).map_err(|PolicyError { line, column, message, .. }| {
+            PipelineError::invalid("policy_invalid", format!("line {line}, column {column}: {message}"))
+        })
     }
 
     /// Keeps a checked text as a version that is not in force. The same text again is the version that it was: `false`.

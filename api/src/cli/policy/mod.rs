@@ -111,6 +111,20 @@ Examples:
         #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
         days: u32,
     },
+    /// Find the cut of a label's score with a wanted precision, by what reviewers decided.
+    #[command(after_long_help = "\
+Write the cut into a draft's `[thresholds]`, and backtest it.
+
+Examples:
+  chaperone policy tune toxic --precision 0.95
+  chaperone policy tune toxic --json                      precision and recall of every cut, for a plot")]
+    Tune {
+        /// The label, as rules read it: `toxic` of `score.toxic`.
+        label: String,
+        /// The share of flagged items that shall break the rules.
+        #[arg(long, default_value_t = 0.95)]
+        precision: f64,
+    },
     /// Put a version into force: for everybody, or for a share of the people first.
     #[command(after_long_help = "\
 Every process has it within seconds, without a restart.
@@ -174,6 +188,10 @@ pub async fn run(args: Args) -> Result<Exit> {
             }
             print(&service.post(&format!("/v1/policies/{number}/live"), &body).await?, json, in_force)?;
         }
+        Verb::Tune { label, precision } => {
+            let body = json!({ "label": label, "precision": precision, "verdicts": [] });
+            print(&service.post("/v1/policies/tune", &body).await?, json, tuned)?;
+        }
         Verb::Backtest { number, days } => print(&backtest(&service, number, days).await?, json, compared)?,
         Verb::Rollback { to, note } => {
             let body = json!({ "to": to, "note": note });
@@ -218,6 +236,32 @@ fn compared(run: &Value) -> String {
     text
 }
 
+fn tuned(tuning: &Value) -> String {
+    let (items, violating) = (cell(tuning, "items"), cell(tuning, "violating"));
+    let mut text = format!(
+        "{items} items were decided about by reviewers and have this score; {violating} of them break the rules\n"
+    );
+    for (name, what) in [("likely", "by its figure"), ("sure", "beyond doubt")] {
+        let cut = &tuning[name];
+        let share = |member: &str| cut[member].as_f64().unwrap_or_default() * 100.0;
+        let bound = |member: &str, end: usize| cut[member][end].as_f64().unwrap_or_default() * 100.0;
+        let line = match cut["cut"].as_f64() {
+            Some(value) => format!(
+                "{what}: from {value:.4} on, precision {:.1} % ({:.1} to {:.1}), recall {:.1} % ({:.1} to {:.1})\n",
+                share("precision"),
+                bound("precision_interval", 0),
+                bound("precision_interval", 1),
+                share("recall"),
+                bound("recall_interval", 0),
+                bound("recall_interval", 1),
+            ),
+            None => format!("{what}: no cut; have more items with this score looked at\n"),
+        };
+        text.push_str(&line);
+    }
+    text
+}
+
 fn read(file: &Path) -> Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
@@ -257,8 +301,32 @@ fn cell(value: &Value, member: &str) -> String {
     }
 }
 
+/// A member that is a time, to the second.
+fn moment(value: &Value, member: &str) -> String {
+    let text = cell(value, member);
+    match text.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => text,
+    }
+}
+
+/// The trial of a rollout.
+fn trial(value: &Value) -> String {
+    match &value["canary"] {
+        Value::Object(_) => {
+            format!("{} for {} %", cell(&value["canary"], "version"), cell(&value["canary"], "percent"))
+        }
+        _ => String::new(),
+    }
+}
+
 fn table(heading: &[&str], list: &Value, members: &[&str]) -> String {
-    let line = |value: &Value| members.iter().map(|member| cell(value, member)).collect();
+    let member = |value: &Value, member: &str| match member {
+        "at" | "created_at" => moment(value, member),
+        "canary" => trial(value),
+        _ => cell(value, member),
+    };
+    let line = |value: &Value| members.iter().map(|name| member(value, name)).collect();
     let lines: Vec<Vec<String>> = list.as_array().into_iter().flatten().map(line).collect();
     rows(heading, &lines, Paint::stdout())
 }
@@ -275,8 +343,8 @@ fn history(list: &Value) -> String {
     if list["rollouts"].as_array().is_none_or(Vec::is_empty) {
         return "nothing was changed: the installation's own policy (0) is in force\n".to_owned();
     }
-    let members = ["revision", "change", "live", "by", "at", "note"];
-    table(&["revision", "change", "live", "by", "at", "note"], &list["rollouts"], &members)
+    let members = ["revision", "change", "live", "canary", "by", "at", "note"];
+    table(&["revision", "change", "live", "trial", "by", "at", "note"], &list["rollouts"], &members)
 }
 
 fn text(version: &Value) -> String {
@@ -299,6 +367,9 @@ fn in_force(rollout: &Value) -> String {
 
 fn current(current: &Value) -> String {
     let share = |tally: &Value| {
+        if tally["judged"] == 0 {
+            return "nothing was judged yet".to_owned();
+        }
         let rate = tally["pass_rate"].as_f64().unwrap_or(1.0) * 100.0;
         format!("{rate:.1} % of {} items passed", cell(tally, "judged"))
     };
@@ -329,9 +400,27 @@ mod tests {
              version 3 is on trial with 10 % of the people: 95.0 % of 200 items passed\n"
         );
         assert_eq!(in_force(&value), "version 2 is in force\nversion 3 is on trial with 10 % of the people\n");
+        let rollout = json!({
+            "revision": 2, "change": "canary", "live": 1, "canary": { "version": 3, "percent": 10 }, "by": "lea",
+            "at": "2026-01-02T03:04:05.678901Z", "note": "n",
+        });
+        let shown = history(&json!({ "rollouts": [rollout] }));
+        assert!(shown.contains("3 for 10 %") && shown.contains("2026-01-02T03:04:05Z"), "{shown}");
         assert_eq!(
             versions(&json!({ "versions": [] })),
             "no version was handed in: the installation's own policy (0) is in force\n"
+        );
+    }
+
+    #[test]
+    fn p4_a_tuned_cut_reads_so() {
+        let cut = json!({ "cut": 0.83, "precision": 0.96, "precision_interval": [0.91, 0.99], "recall": 0.7, "recall_interval": [0.6, 0.8] });
+        let tuning = json!({ "items": 120, "violating": 40, "curve": [cut], "likely": cut, "sure": null });
+        assert_eq!(
+            tuned(&tuning),
+            "120 items were decided about by reviewers and have this score; 40 of them break the rules\n\
+             by its figure: from 0.8300 on, precision 96.0 % (91.0 to 99.0), recall 70.0 % (60.0 to 80.0)\n\
+             beyond doubt: no cut; have more items with this score looked at\n"
         );
     }
 
