@@ -313,8 +313,8 @@ mod tests {
                 "auth.keys `a`: limits.check: burst is 0",
             ),
             (|c| c.workers.lanes.clear(), "workers.lanes is empty"),
-            (|c| c.models.load.retain(|name| name != "spam"), "asks for `spam`"),
-            (|c| c.models.load.push("fake:spam".into()), "twice"),
+            (|c| c.models.load.retain(|name| name != "toxicity-minilm"), "asks for `toxicity-minilm`"),
+            (|c| c.models.load.push("fake:toxicity-minilm".into()), "twice"),
             (|c| c.log.filter = "info,[".into(), "log.filter"),
         ];
         for (change, expected) in cases {

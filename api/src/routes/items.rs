@@ -115,6 +115,7 @@ pub struct ShownItem {
 /// content is a conflict. Of a batch, all items are accepted or none is.
 #[utoipa::path(
     post, path = "/v1/items", tag = "judge",
+    params(("x-request-id" = Option<String>, Header, description = "A name of yours for this call: it comes back in the answer and stands in our log")),
     request_body(content((ItemsBody = "application/json"), (NewItem = "multipart/form-data"))),
     responses(
         (status = 202, description = "On disk, in the queue", body = AcceptedBody),

@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn i5_cut_offs_are_the_policys_thresholds() {
         for (label, score, holds) in
-            [("insult", 0.79, false), ("insult", 0.8, true), ("threat", 0.49, false), ("threat", 0.5, true)]
+            [("insult", 0.79, false), ("insult", 0.8, true), ("threat", 0.59, false), ("threat", 0.6, true)]
         {
             assert_eq!(judged(Modality::Text, &[(label, score)]).flagged(), holds, "{label} {score}");
         }
