@@ -17,7 +17,6 @@ const REQUESTS: usize = 400;
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "the routes of the desk, of policies and of keys are not all described exactly yet: `make contract` lists what differs"]
 async fn i4_generated_requests_get_the_answers_that_the_document_describes() {
     let (key, mut entry) = key("contract", "acme", &[Scope::Admin]);
     // So many calls within a minute would be refused, and a refusal says nothing about a route.
@@ -43,8 +42,8 @@ async fn i4_generated_requests_get_the_answers_that_the_document_describes() {
             "--no-shrink",
         ])
         .args(["--continue-on-failure", "--request-timeout", "60", "--warnings", "off", "--output-sanitize", "false"])
-        // Answers with a stream that never ends.
-        .args(["--exclude-operation-id", "stream_events"])
+        // Answer with a stream that never ends.
+        .args(["--exclude-operation-id", "stream_events", "--exclude-operation-id", "follow_review"])
         .args(["--header", &format!("Authorization: Bearer {key}"), "--report", "json", "--report-json-path"])
         .arg(&report)
         .arg(format!("{}/openapi.json", service.base))

@@ -15,9 +15,9 @@ assert len(modules) > 100, modules
 
 from chaperone_client import AuthenticatedClient  # noqa: E402
 from chaperone_client.api.judge import check  # noqa: E402
-from chaperone_client.models import CheckRequest  # noqa: E402
+from chaperone_client.models import NewItem  # noqa: E402
 
 client = AuthenticatedClient(base_url=os.environ["CHAPERONE_URL"], token=os.environ["CHAPERONE_KEY"])
-verdict = check.sync(client=client, body=CheckRequest.from_dict({"text": "fake:insult=0.93"}), dry_run=True)
+verdict = check.sync(client=client, body=NewItem.from_dict({"text": "fake:insult=0.93"}), dry_run=True)
 assert verdict.action == "warn" and verdict.flagged, verdict
 print("ok")
