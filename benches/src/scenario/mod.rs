@@ -9,6 +9,8 @@ pub mod front;
 pub mod latency;
 pub mod lengths;
 pub mod memory;
+pub mod month;
+pub mod pairing;
 pub mod scale;
 pub mod soak;
 pub mod storm;
