@@ -196,6 +196,45 @@ pub struct PipelineConfig {
     /// Call frames per second that this process may ask all participants together to send (`next_frame_ms`); 0: as many as it
     /// finds out that it can judge.
     pub frame_budget_per_second: u32,
+    /// Who meets whom.
+    pub matching: MatchingConfig,
+}
+
+/// Section `[pipeline.matching]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MatchingConfig {
+    /// People on a daily list.
+    pub list_length: usize,
+    /// How evenly people are shown: 0 (by score alone) to 2 (almost equally).
+    pub fairness: f64,
+    /// Seconds after which a ticket of live pairing ends that nobody asked for again.
+    pub ticket_seconds: u32,
+    /// Seconds in which no two people are paired twice.
+    pub cool_down_seconds: u32,
+    /// Seconds of waiting after which soft limits are gone.
+    pub patience_seconds: u32,
+    /// Least score (0 to 1) of two people who have just come to live pairing.
+    pub least_score: f64,
+    /// Seconds of waiting that are worth as much as the difference between the worst and the best score.
+    pub aging_seconds: u32,
+    /// Seconds that each tier is ahead of those who came at the same time; tier 0 first.
+    pub head_start_seconds: Vec<u32>,
+}
+
+impl Default for MatchingConfig {
+    fn default() -> Self {
+        Self {
+            list_length: 20,
+            fairness: 0.5,
+            ticket_seconds: 60,
+            cool_down_seconds: 86_400,
+            patience_seconds: 60,
+            least_score: 0.2,
+            aging_seconds: 60,
+            head_start_seconds: vec![0, 30, 60],
+        }
+    }
 }
 
 impl Default for PipelineConfig {
@@ -218,6 +257,7 @@ impl Default for PipelineConfig {
             frame_reuse_bits: 2,
             frame_reuse_seconds: 10,
             frame_budget_per_second: 0,
+            matching: MatchingConfig::default(),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! text      seen before? → fold → scores (cache) → author's turn → policy → context → policy again → commit
 //! picture   seen before? → decode → scores → policy → commit
 //! frame     seen before? too old? → decode → same as the last? or scores → participant's turn → policy → next pause → commit
-//! profile   check → embed when the text changed → store → index
+//! profile   check → embed when the text changed → store → index → like a banned one?
+//! match     who fits both ways → score → who is out? → shown fairly, or paired
 //! ```
 //!
 //! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
@@ -26,6 +27,7 @@ pub mod calls;
 pub mod enforcement;
 mod fallback;
 mod frames;
+pub mod matching;
 pub mod notices;
 mod pictures;
 pub mod policies;
@@ -128,6 +130,8 @@ pub struct Pipeline {
     authors: Arc<Slots<AuthorKey, ()>>,
     calls: Arc<Slots<(TenantId, CallId), ()>>,
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
+    /// Those who wait for a partner.
+    pool: Arc<matching::Pool>,
     /// Memory only: after a restart every participant's next frame is judged.
     last_frames: Cache<ParticipantKey, Arc<frames::LastFrame>>,
     sampler: Arc<Mutex<Sampler>>,
@@ -177,6 +181,7 @@ impl Pipeline {
             authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             calls: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            pool: Arc::default(),
             last_frames: Cache::builder()
                 .max_capacity(PARTICIPANTS_IN_MEMORY as u64)
                 .time_to_live(Duration::from_secs(config.frame_reuse_seconds))

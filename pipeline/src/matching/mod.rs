@@ -14,6 +14,7 @@
 //! | a list that is not ten times the same | [`diversity`] |
 //! | people who wait now | [`pairing`], [`assignment`] |
 //! | why two people fit, and what to say first | [`compatibility`], [`icebreaker`] |
+//! | what is remembered of people and between them | [`meeting`] |
 //! | dice, seeded by the caller | [`dice`] |
 
 pub mod assignment;
@@ -27,6 +28,7 @@ pub mod feature;
 pub mod filter;
 pub mod icebreaker;
 pub mod learner;
+pub mod meeting;
 pub mod pairing;
 pub mod person;
 pub mod score;

@@ -8,6 +8,7 @@ mod frames;
 mod harness;
 mod idempotency;
 mod languages;
+mod matching;
 mod notices;
 mod opinions;
 mod pictures;
