@@ -33,6 +33,12 @@ struct Arguments {
     /// People of the scenario month.
     #[arg(long, default_value_t = 10_000)]
     people: usize,
+    /// Profiles of the scenario neighbours, one measurement for each number.
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
+    profiles: Vec<usize>,
+    /// In the scenario neighbours: make lists through the product, too (every profile is written to a store first).
+    #[arg(long)]
+    lists: bool,
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
@@ -109,6 +115,8 @@ enum Scenario {
     StormRabbitmq,
     /// A tick of live pairing with 10,000 people, an evening against first come first served, exploration, fairness. Only when named.
     Pairing,
+    /// Who is near and fits both ways, among `--profiles`: recall, time, memory, disk, with and without quantization. Only when named.
+    Neighbours,
     /// A simulated month of likes and passes, by ranker. Only when named.
     Month,
     /// Publish → recorded over private RabbitMQ and PostgreSQL servers. Only when named.
@@ -205,6 +213,9 @@ async fn main() -> anyhow::Result<()> {
     }
     if arguments.scenarios.contains(&Scenario::Month) {
         finish(&scenario::month::run(arguments.people, 30))?;
+    }
+    if arguments.scenarios.contains(&Scenario::Neighbours) {
+        finish(&scenario::neighbours::run(&arguments.profiles, arguments.lists).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Throughput) {
         finish(&scenario::throughput::run(&setting).await?)?;

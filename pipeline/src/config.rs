@@ -112,6 +112,19 @@ pub struct IndexConfig {
     pub timeout_ms: u64,
     /// Milliseconds that connecting to the Qdrant server may take.
     pub connect_timeout_ms: u64,
+    /// How an embedded index keeps vectors in memory. On a Qdrant server this belongs to the collection.
+    pub quantization: Quantization,
+}
+
+/// How an embedded index keeps vectors in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantization {
+    /// As they are.
+    #[default]
+    None,
+    /// One byte for each number: a quarter of the memory. The whole vectors lie on the disk; what is found is compared again with them.
+    Int8,
 }
 
 impl Default for IndexConfig {
@@ -122,6 +135,7 @@ impl Default for IndexConfig {
             collection: "chaperone_profiles".into(),
             timeout_ms: 5_000,
             connect_timeout_ms: 1_000,
+            quantization: Quantization::None,
         }
     }
 }
@@ -130,6 +144,15 @@ impl IndexConfig {
     /// Is the index a folder of this process?
     pub fn is_embedded(&self) -> bool {
         self.url.starts_with("edge:")
+    }
+
+    /// The index of messages: a folder inside this one's, or another collection on the same server.
+    #[must_use]
+    pub fn of_messages(&self) -> Self {
+        match self.url.strip_prefix("edge:") {
+            Some(folder) => Self { url: format!("edge:{}/messages", folder.trim_end_matches('/')), ..self.clone() },
+            None => Self { collection: format!("{}_messages", self.collection), ..self.clone() },
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! frame     seen before? too old? → decode → same as the last? or scores → participant's turn → policy → next pause → commit
 //! profile   check → embed when the text changed → store → index → like a banned one?
 //! match     who fits both ways → score → who is out? → shown fairly, or paired
+//! message   check → embed → store → index; found by meaning and by words, by those who may
 //! ```
 //!
 //! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
@@ -28,6 +29,7 @@ pub mod enforcement;
 mod fallback;
 mod frames;
 pub mod matching;
+pub mod messages;
 pub mod notices;
 mod pictures;
 pub mod policies;
@@ -132,6 +134,8 @@ pub struct Pipeline {
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
     /// Those who wait for a partner.
     pool: Arc<matching::Pool>,
+    /// Messages that can be searched; `None` where nobody configured their index.
+    messages: Option<Arc<messages::MessageArea>>,
     /// Memory only: after a restart every participant's next frame is judged.
     last_frames: Cache<ParticipantKey, Arc<frames::LastFrame>>,
     sampler: Arc<Mutex<Sampler>>,
@@ -182,6 +186,7 @@ impl Pipeline {
             calls: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             pool: Arc::default(),
+            messages: None,
             last_frames: Cache::builder()
                 .max_capacity(PARTICIPANTS_IN_MEMORY as u64)
                 .time_to_live(Duration::from_secs(config.frame_reuse_seconds))

@@ -1,4 +1,5 @@
-//! Matching's loops: moderation's decisions reach it, those who wait are paired, daily lists are made before they are asked for.
+//! Matching's loops: moderation's decisions reach it, those who wait are paired, daily lists are made before they are asked for, messages that
+//! can be searched go when they are old.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,14 +23,20 @@ pub enum Duty {
     Pair,
     /// Makes the lists of a new day.
     Lists,
+    /// Retention and upkeep of messages that can be searched.
+    Messages,
 }
 
 impl Duty {
+    /// Every duty.
+    pub const ALL: [Self; 3] = [Self::Pair, Self::Lists, Self::Messages];
+
     /// For leases, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pair => "pairing",
             Self::Lists => "daily_lists",
+            Self::Messages => "messages",
         }
     }
 
@@ -38,6 +45,7 @@ impl Duty {
         match self {
             Self::Pair => Duration::from_secs(1),
             Self::Lists => Duration::from_secs(60),
+            Self::Messages => Duration::from_secs(600),
         }
     }
 }
@@ -52,6 +60,8 @@ pub struct Matching {
     pub clock: Clock,
     /// Names this process among those that share the store.
     pub holder: String,
+    /// How long messages that can be searched are kept.
+    pub retention: TimeDelta,
 }
 
 impl Matching {
@@ -121,6 +131,10 @@ impl Matching {
         }
         match duty {
             Duty::Pair => self.pipeline.pair().await.map(drop),
+            Duty::Messages => {
+                let before = self.clock.now().checked_sub_signed(self.retention).unwrap_or_default();
+                self.pipeline.tend_messages(before).await.map(drop)
+            }
             Duty::Lists => {
                 while self.pipeline.refresh_lists().await? > 0 {
                     self.claim(duty).await?;

@@ -162,6 +162,7 @@ impl Workers {
             store: store.clone(),
             clock: clock.clone(),
             holder: uuid::Uuid::now_v7().to_string(),
+            retention,
         };
         let janitor = Arc::new(Janitor::new(store.clone(), index, queue.clone(), clock, retention));
         let mut workers = Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
@@ -170,7 +171,7 @@ impl Workers {
         workers.spawn("breaker", terms.gate.knock(store, workers.stop.clone()));
         let loops = Arc::new(loops);
         workers.spawn(matching::STANDINGS, loops.clone().follow(workers.stop.clone()));
-        for duty in [matching::Duty::Pair, matching::Duty::Lists] {
+        for duty in matching::Duty::ALL {
             workers.spawn(duty.as_str(), loops.clone().repeat(duty, workers.stop.clone()));
         }
         if let Some(outbox) = outbox {

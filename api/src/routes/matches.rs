@@ -22,6 +22,7 @@ use crate::{
     auth::{Allowed, ToProfiles, ToSearch},
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload, Query, name},
+    seat::{Either, ToView},
 };
 
 /// Rows of a list when the caller does not say.
@@ -218,7 +219,7 @@ impl From<Compared> for CompatibilityView {
 )]
 pub async fn compare_people(
     State(app): State<Shared>,
-    caller: Allowed<ToSearch>,
+    caller: Either<ToSearch, ToView>,
     Path((id, other)): Path<(String, String)>,
 ) -> Result<Json<CompatibilityView>, ApiError> {
     name("id", &id)?;
@@ -371,7 +372,7 @@ pub struct MatchesView {
 )]
 pub async fn list(
     State(app): State<Shared>,
-    caller: Allowed<ToSearch>,
+    caller: Either<ToSearch, ToView>,
     Query(options): Query<MatchOptions>,
 ) -> Result<Json<MatchesView>, ApiError> {
     name("person", &options.person)?;
@@ -392,7 +393,7 @@ pub async fn list(
 )]
 pub async fn show_match(
     State(app): State<Shared>,
-    caller: Allowed<ToSearch>,
+    caller: Either<ToSearch, ToView>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<MatchView>, ApiError> {
     Ok(Json(app.services.pipeline.load_match(&caller.tenant, MatchId(id)).await?.into()))

@@ -16,7 +16,9 @@ pub mod health;
 pub mod items;
 pub mod judgement;
 pub mod keys;
+pub mod market;
 pub mod matches;
+pub mod messages;
 pub mod multipart;
 pub mod notices;
 pub mod pairing;
@@ -73,8 +75,13 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(matches::rate_match))
         .routes(routes!(pairing::wait, pairing::place, pairing::leave))
         .routes(routes!(standings::show, standings::set))
-        .routes(routes!(standings::show_exposure))
+        .routes(routes!(standings::list))
+        .routes(routes!(market::exposure))
+        .routes(routes!(market::score_model))
         .routes(routes!(similar::similar))
+        .routes(routes!(messages::put))
+        .routes(routes!(messages::search))
+        .routes(routes!(messages::delete))
         .routes(routes!(embeddings::embed))
         .routes(routes!(policies::list, policies::draft))
         .routes(routes!(policies::validate))

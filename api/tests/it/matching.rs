@@ -89,7 +89,8 @@ async fn x5_from_recommendation_to_match_to_its_end() {
     assert_eq!(service.delete("/v1/profiles/bob/blocks/ann").await.status, 204);
     service.post("/v1/answers", &like("ann", "bob")).await.expect(200);
     let exposure = service.get("/v1/exposure").await.expect(200);
-    assert_eq!((exposure["people"].as_u64(), exposure["deciles"].as_array().unwrap().len()), (Some(1), 10));
+    let length = |name: &str| exposure[name].as_array().unwrap().len();
+    assert_eq!((exposure["people"].as_u64(), length("deciles"), length("histogram")), (Some(1), 10, 10));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,6 +173,32 @@ async fn x7_a_ban_reaches_matching_in_two_seconds_over_rabbitmq() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn x6_messages_are_found_by_those_who_may() {
+    let service = Service::start().await;
+    let message = |id: &str, text: &str, access: &[&str]| {
+        json!({ "id": id, "conversation": "c", "author": "ann", "at": "2026-11-26T12:00:00Z", "text": text, "access": access })
+    };
+    let sent = json!({ "messages": [
+        message("m1", "where do we eat tonight", &["group:kitchen"]),
+        message("m2", "the budget of next year", &["group:board"]),
+        message("m3", "nobody may find this", &[]),
+    ] });
+    let written = service.post("/v1/messages", &sent).await.expect(200);
+    assert_eq!((&written["written"], written["results"][2]["error"].as_str()), (&json!(2), Some("access_missing")));
+    let search = async |question: Value| service.post("/v1/messages/search", &question).await;
+    let found = search(json!({ "text": "where do we eat tonight", "readers": ["bob", "group:kitchen"] })).await.expect(200);
+    assert_eq!(ids(&found, "hits"), ["m1"], "{found:#}");
+    assert_eq!((&found["hits"][0]["has_words"], &found["hits"][0]["author"]), (&json!(true), &json!("ann")));
+    assert_eq!(search(json!({ "text": "budget", "readers": [] })).await.code(), "readers_missing");
+    let none = search(json!({ "text": "budget", "readers": ["group:kitchen"], "by": "words" })).await.expect(200);
+    assert!(ids(&none, "hits").is_empty());
+    assert_eq!(service.delete("/v1/messages/m1").await.status, 204);
+    assert_eq!(service.delete("/v1/messages/m1").await.status, 404);
+    let gone = search(json!({ "text": "where do we eat tonight", "readers": ["group:kitchen"] })).await.expect(200);
+    assert!(ids(&gone, "hits").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn x7_trust_and_limits_are_set_by_staff() {
     let service = Service::start().await;
     crowd(&service).await;
@@ -183,6 +210,11 @@ async fn x7_trust_and_limits_are_set_by_staff() {
     let (status, standing) = read(set(json!({ "trust": 0.25, "shadow_limited": true })).await).await;
     assert_eq!((status, &standing["trust"], &standing["out"]), (200, &json!(0.25), &json!("shadow_limited")));
     assert!(!recommended(&service, "p0").await.contains(&"p1".to_owned()));
+    assert!(standing["reputation_log_odds"].as_f64().unwrap() < 0.0, "{standing:#}");
+    let listed = service.get("/v1/standings?limit=1").await.expect(200);
+    assert_eq!((ids(&listed, "people"), listed.get("next_cursor")), (vec!["p1".to_owned()], None));
+    let model = service.get("/v1/score-model").await.expect(200);
+    assert_eq!((&model["version"], &model["weights"][0]["feature"]), (&json!(0), &json!("constant")));
     let (_, standing) = read(set(json!({ "trust": null, "shadow_limited": false })).await).await;
     assert!(standing.get("trust").is_none() && standing.get("out").is_none(), "{standing:#}");
     let (status, error) = read(set(json!({ "trust": 2 })).await).await;

@@ -10,6 +10,7 @@ pub mod latency;
 pub mod lengths;
 pub mod memory;
 pub mod month;
+pub mod neighbours;
 pub mod pairing;
 pub mod scale;
 pub mod soak;

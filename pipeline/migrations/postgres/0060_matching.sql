@@ -1,14 +1,17 @@
 -- Matching: what people say of themselves and seek, what is remembered of them, who liked whom, who met, who waits.
 ALTER TABLE profiles ADD COLUMN terms text NOT NULL DEFAULT '{}';
 
--- What is remembered of a person; version counts the changes. Stays when the profile goes: a ban must outlive it.
+-- What is remembered of a person; version counts the changes. Stays when the profile goes: a ban must outlive it. marked: moderation or
+-- staff said something of them.
 CREATE TABLE match_people (
     tenant       text    COLLATE "C" NOT NULL,
     person       text    COLLATE "C" NOT NULL,
     version      bigint NOT NULL,
     body         text    NOT NULL,
+    marked       bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, person)
 );
+CREATE INDEX match_people_marked ON match_people (tenant, person) WHERE marked = 1;
 
 -- Likes and passes (block 0, one each way, the newest) and blocks (block 1).
 CREATE TABLE ties (

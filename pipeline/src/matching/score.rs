@@ -77,13 +77,24 @@ impl ScoreModel {
         let both = rows(one, other);
         let [forward, backward] = both.map(|row| self.learner.predict(&row));
         let parts = Part::ALL.map(|part| {
-            let sum = |row: &Row| -> f64 {
-                let terms = FEATURES.iter().zip(row).zip(&self.learner.mean);
-                terms.filter(|((feature, _), _)| feature.part == Some(part)).map(|((_, x), weight)| x * weight).sum()
-            };
-            PartScore { part, log_odds: (sum(&both[0]) + sum(&both[1])) / 2.0 }
+            let log_odds = (self.adds(part, &both[0]) + self.adds(part, &both[1])) / 2.0;
+            PartScore { part, log_odds }
         });
         MatchScore { total: (forward * backward).sqrt(), forward, backward, parts: parts.into() }
+    }
+
+    /// What one part of a row adds, in log odds.
+    fn adds(&self, part: Part, row: &Row) -> f64 {
+        let terms = FEATURES.iter().zip(row).zip(&self.learner.mean);
+        terms.filter(|((feature, _), _)| feature.part == Some(part)).map(|((_, x), weight)| x * weight).sum()
+    }
+
+    /// What somebody's reputation adds to every score in which they are the candidate, in log odds. Below 0: a penalty.
+    pub fn reputation(&self, person: &Someone) -> f64 {
+        let nobody = Someone::default();
+        let (viewer, candidate) = (Traits::of(&nobody, &self.expected), Traits::of(person, &self.expected));
+        let [row, _] = rows((&nobody, &viewer), (person, &candidate));
+        self.adds(Part::Reputation, &row)
     }
 
     /// The total alone, with these weights: a sample of them explores, the means do not.
@@ -146,6 +157,7 @@ mod tests {
         ];
         for person in worse {
             assert!(model.score(&one, &person).total < base, "{person:?}");
+            assert!(model.reputation(&person) < 0.0 && model.reputation(&clean) == 0.0);
         }
     }
 

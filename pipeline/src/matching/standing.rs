@@ -1,5 +1,5 @@
-//! What moderation thinks of a person, as far as matching must know: who is out, who counts less. Made from `moderation.action` events,
-//! which may come twice and out of order, and from what staff set.
+//! What moderation thinks of a person, as far as matching must know: who is out, who counts less. Made from the events
+//! `moderation.action`, `report.submitted` and `report.resolved`, which may come twice and out of order, and from what staff set.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,13 @@ pub const DISCONNECTED: TimeDelta = TimeDelta::minutes(10);
 const STRIKES_LAST: TimeDelta = TimeDelta::days(90);
 /// News of the past that is kept to recognise repetitions and what was taken back.
 const REMEMBERED: usize = 200;
+/// Kind of the mark that a report leaves.
+const REPORT: &str = "report";
 
 /// One thing that was done to a person.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// `ban`, `suspend`, `disconnect` or, for strikes alone, anything else.
+    /// `ban`, `suspend`, `disconnect`, `report` or, for strikes alone, anything else.
     pub kind: String,
     /// When.
     pub at: DateTime<Utc>,
@@ -30,6 +32,12 @@ pub struct Mark {
     /// It was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reversed: bool,
+}
+
+impl Mark {
+    fn keeps_out(&self) -> bool {
+        matches!(self.kind.as_str(), "ban" | "suspend")
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -97,6 +105,22 @@ impl News {
         };
         Some((text("actor")?.to_owned(), news))
     }
+
+    /// Reads a `report.submitted`: it counts until it is dismissed, or old.
+    pub fn reported(data: &Value, at: DateTime<Utc>) -> Option<(String, Self)> {
+        let text = |name: &str| data.get(name).and_then(Value::as_str);
+        let id = format!("{REPORT}:{}", text("report")?);
+        let news = Self { id, kind: REPORT.to_owned(), at, until: None, strikes: 0, reverses: None };
+        Some((text("subject")?.to_owned(), news))
+    }
+
+    /// Reads a `report.resolved`. `None`: it was right, and goes on counting.
+    pub fn resolved(data: &Value, at: DateTime<Utc>) -> Option<(String, Self)> {
+        let (person, report) = Self::reported(data, at)?;
+        let dismissed = data.get("outcome").and_then(Value::as_str) == Some("dismissed");
+        let id = format!("{}:dismissed", report.id);
+        dismissed.then_some((person, Self { id, reverses: Some(report.id), ..report }))
+    }
 }
 
 impl Standing {
@@ -108,7 +132,7 @@ impl Standing {
             let mark = self.marks.entry(reversed.clone()).or_insert_with(blank);
             return !std::mem::replace(&mut mark.reversed, true);
         }
-        let matters = news.strikes > 0 || matches!(news.kind.as_str(), "ban" | "suspend" | "disconnect");
+        let matters = news.strikes > 0 || matches!(news.kind.as_str(), "ban" | "suspend" | "disconnect" | REPORT);
         let known = self.marks.get(&news.id);
         if !matters || known.is_some_and(|mark| !mark.kind.is_empty()) {
             return false;
@@ -125,12 +149,13 @@ impl Standing {
         true
     }
 
-    /// Keeps what lasts for good, and of the rest what ends last.
+    /// Keeps what keeps out, however many report, and of the rest what ends last.
     fn forget(&mut self) {
         while self.marks.len() > REMEMBERED {
             let ends =
                 |mark: &Mark| if mark.reversed { mark.at } else { mark.until.unwrap_or(DateTime::<Utc>::MAX_UTC) };
-            let first = self.marks.iter().min_by_key(|(_, mark)| ends(mark)).map(|(id, _)| id.clone());
+            let worth = |mark: &Mark| (mark.keeps_out() && !mark.reversed, ends(mark));
+            let first = self.marks.iter().min_by_key(|(_, mark)| worth(mark)).map(|(id, _)| id.clone());
             let Some(first) = first else { return };
             self.marks.remove(&first);
         }
@@ -154,7 +179,7 @@ impl Standing {
 
     /// When what keeps the person out ends by itself, if it does.
     pub fn out_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let keeps = self.lasting(now).filter(|mark| matches!(mark.kind.as_str(), "ban" | "suspend"));
+        let keeps = self.lasting(now).filter(|mark| mark.keeps_out());
         keeps
             .map(|mark| mark.until.unwrap_or(DateTime::<Utc>::MAX_UTC))
             .max()
@@ -171,6 +196,17 @@ impl Standing {
         // A restriction may last for good; its strikes do not.
         let counts = |mark: &&Mark| !mark.reversed && now < mark.at + STRIKES_LAST;
         self.marks.values().filter(counts).map(|mark| mark.strikes).sum()
+    }
+
+    /// Reports against them that count at `now`: neither dismissed nor old.
+    pub fn reports(&self, now: DateTime<Utc>) -> u32 {
+        let count = self.lasting(now).filter(|mark| mark.kind == REPORT).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Nothing is held against them, and nobody set anything.
+    pub fn is_clean(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -234,6 +270,31 @@ mod tests {
         let (actor, read) = News::read(&data, at(5)).unwrap();
         assert_eq!((actor.as_str(), &read), ("ann", &news("7", "suspend", Some(9), 2)));
         assert_eq!(News::read(&json!({ "id": "7", "action": "ban" }), at(0)), None, "about nobody");
+    }
+
+    #[test]
+    fn x7_reports_count_until_they_are_dismissed_or_old() {
+        let (one, other) = (json!({ "report": "1", "subject": "ann" }), json!({ "report": "2", "subject": "ann" }));
+        let resolved = |outcome: &str| json!({ "report": "1", "subject": "ann", "outcome": outcome });
+        let mut standing = Standing::default();
+        assert!(standing.is_clean());
+        for data in [&one, &other, &one] {
+            let (person, news) = News::reported(data, at(0)).unwrap();
+            assert_eq!(person, "ann");
+            standing.apply(&news);
+        }
+        assert_eq!((standing.reports(at(1)), standing.strikes(at(1)), standing.out(at(1))), (2, 0, None));
+        assert_eq!(News::resolved(&resolved("upheld"), at(1)), None);
+        let (_, dismissed) = News::resolved(&resolved("dismissed"), at(1)).unwrap();
+        assert!(standing.apply(&dismissed) && !standing.apply(&dismissed));
+        assert_eq!((standing.reports(at(1)), standing.reports(at(60 * 24 * 91))), (1, 0));
+        // Many who report together cannot push a suspension out of memory.
+        standing.apply(&news("out", "suspend", Some(60), 0));
+        for n in 0..1_000 {
+            let (_, report) = News::reported(&json!({ "report": format!("r{n}"), "subject": "ann" }), at(2)).unwrap();
+            standing.apply(&report);
+        }
+        assert_eq!((standing.marks.len(), standing.out(at(3))), (REMEMBERED, Some(Out::Suspended)));
     }
 
     #[test]

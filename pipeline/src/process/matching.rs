@@ -22,6 +22,7 @@ use crate::{
     error::PipelineError,
     item::{ProfileId, TenantId},
     matching::{
+        behaviour::Behaviour,
         feature::Someone,
         filter,
         meeting::{Match, Record, Remembered, Tie, TieKind},
@@ -36,7 +37,7 @@ pub use answers::{Answered, Feedback};
 pub use pool::{Place, Pool};
 pub use recommend::{Compared, Recommended};
 pub use search::{Found, Search};
-pub use standings::StandingChange;
+pub use standings::{Stand, StandingChange};
 
 /// Event kind: two people were matched.
 pub const MATCH_CREATED: &str = "match.created";
@@ -57,16 +58,11 @@ pub(super) struct Guest {
 
 impl Guest {
     fn new(profile: Profile, remembered: Remembered, now: DateTime<Utc>) -> Self {
-        let Record { behaviour, standing, active_at } = &remembered.record;
         let someone = Someone {
             terms: profile.terms.clone(),
             interests: profile.interests.clone(),
             vector: profile.vector.clone(),
-            taste: [].into(),
-            behaviour: *behaviour,
-            idle_days: active_at.map(|at| (now - at).num_seconds() as f64 / 86_400.0),
-            strikes: standing.strikes(now),
-            trust: standing.trust,
+            ..known_of(&remembered.record, now)
         };
         Self { profile, remembered, someone }
     }
@@ -77,6 +73,18 @@ impl Guest {
 
     fn is_out(&self, now: DateTime<Utc>) -> bool {
         self.remembered.record.standing.out(now).is_some()
+    }
+}
+
+/// Somebody as far as what is remembered goes, without their profile.
+fn known_of(record: &Record, now: DateTime<Utc>) -> Someone {
+    let Record { behaviour, standing, active_at } = record;
+    Someone {
+        behaviour: Behaviour { reports: f64::from(standing.reports(now)), ..*behaviour },
+        idle_days: active_at.map(|at| (now - at).num_seconds() as f64 / 86_400.0),
+        strikes: standing.strikes(now),
+        trust: standing.trust,
+        ..Someone::default()
     }
 }
 
@@ -117,6 +125,11 @@ impl Pipeline {
                 && !ties.iter().any(|tie| forbids(tie, viewer.id(), guest.id()))
         });
         Ok(guests)
+    }
+
+    /// The tenant's learned combination of scores.
+    pub async fn learned(&self, tenant: &TenantId) -> Result<ScoreModel, PipelineError> {
+        Ok(self.score_model(tenant).await?.0)
     }
 
     /// The tenant's learned combination of scores, with its version in the store.

@@ -13,7 +13,7 @@ use super::{Event, Recorded};
 use crate::{
     error::PipelineError,
     item::{MatchId, ProfileId, TenantId},
-    matching::meeting::{Change, DailyList, Match, Remembered, Ticket, Tie},
+    matching::meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
     profile::Profile,
 };
 
@@ -27,6 +27,13 @@ pub trait MatchStore: Send + Sync {
     async fn load_profiles(&self, tenant: &TenantId, ids: &[ProfileId]) -> Result<Vec<Profile>, PipelineError>;
     /// What is remembered of people, in the order of `ids`; of somebody unknown nothing, with version 0.
     async fn load_remembered(&self, tenant: &TenantId, ids: &[ProfileId]) -> Result<Vec<Remembered>, PipelineError>;
+    /// People of whom moderation or staff said something, after `after` in the order of their ids.
+    async fn marked_people(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        limit: usize,
+    ) -> Result<Vec<(ProfileId, Record)>, PipelineError>;
     /// Writes a change with the events that tell of it.
     async fn put_change(&self, tenant: &TenantId, change: Change, news: News) -> Result<Recorded, PipelineError>;
     /// What `person` said of others, newest first.

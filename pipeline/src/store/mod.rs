@@ -18,6 +18,7 @@ pub(in crate::store) mod enforcement;
 mod feedback;
 pub(crate) mod link;
 mod matching;
+pub mod messages;
 mod policies;
 pub mod postgres;
 mod row;

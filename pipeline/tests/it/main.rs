@@ -9,6 +9,7 @@ mod harness;
 mod idempotency;
 mod languages;
 mod matching;
+mod messages;
 mod notices;
 mod opinions;
 mod pictures;

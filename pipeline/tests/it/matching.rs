@@ -12,6 +12,7 @@ use pipeline::{
         Like, Pipeline, ProfileDraft,
         matching::{Feedback, Place, Search, StandingChange},
     },
+    review::staff::{Role, Staff},
     store::Event,
 };
 use serde_json::json;
@@ -344,6 +345,54 @@ async fn x7_a_profile_like_that_of_a_banned_person_is_told_to_reviewers() {
         (told.len(), &told[0].data["actor"], &told[0].data["resembles"][0]["actor"]),
         (1, &json!("bob-2"), &json!("bob"))
     );
+    let cases = service.pipeline.desk().cases_of(&tenant(), "bob-2", 9).await.unwrap();
+    assert_eq!((cases.len(), cases[0].facts.rules.as_slice()), (1, ["evasion_suspected".to_owned()].as_slice()));
+    assert!(service.pipeline.standing(&tenant(), &"bob-2".into()).await.unwrap().standing.is_clean(), "only a hint");
+}
+
+#[tokio::test]
+async fn x7_who_is_erased_leaves_nothing_in_matching() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let (p0, p1) = (ProfileId::from("p0"), ProfileId::from("p1"));
+    for (from, to) in [(&p0, &p1), (&p1, &p0)] {
+        service.pipeline.answer(&tenant(), from, to, true).await.unwrap();
+    }
+    service.pipeline.wait(&tenant(), &p1, 0).await.unwrap();
+    recommended(&service.pipeline, "p1").await;
+    let staff = Staff { tenant: tenant(), name: "ada".into(), role: Role::Admin, profile: Default::default() };
+    let receipt = service.pipeline.erase_person(&staff, "p1").await.unwrap();
+    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists"] {
+        assert!(receipt.rows[name] > 0, "{name}: {:?}", receipt.rows);
+    }
+    assert_eq!(service.index.count().await.unwrap(), 9, "the vector is gone");
+    let ended = service.events().await.into_iter().find(|event| event.kind == "match.ended").unwrap();
+    assert_eq!(ended.data["reason"], "erased", "the other one is told");
+    assert!(service.pipeline.matches(&tenant(), &p0, false, 9).await.unwrap().is_empty());
+    assert_eq!(service.store.load_remembered(&tenant(), &[p1]).await.unwrap()[0].version, 0);
+    let hits = service.pipeline.similar(&tenant(), Like::Text("chess".into()), vec![], 100).await.unwrap();
+    assert!(hits.len() == 9 && hits.iter().all(|hit| hit.id.as_str() != "p1"));
+}
+
+#[tokio::test]
+async fn x7_reports_lower_scores_until_they_are_dismissed() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let reputation = async || service.pipeline.standing(&tenant(), &"p1".into()).await.unwrap().reputation;
+    let report = async |kind: &str, outcome: &str| {
+        let data = json!({ "report": "7", "reporter": "p2", "subject": "p1", "reason": "spam", "outcome": outcome });
+        let (kind, key, at) = (kind.to_owned(), uuid_like(), start_of_time());
+        let event = Event { sequence: 0, kind, tenant: tenant(), key, at, data };
+        service.store.put_change(&tenant(), Default::default(), (vec![event], vec![])).await.unwrap();
+        follow(&service).await;
+    };
+    assert_eq!(reputation().await, 0.0);
+    report("report.submitted", "").await;
+    assert!(reputation().await < 0.0);
+    let marked = service.pipeline.marked_people(&tenant(), None, 9).await.unwrap();
+    assert_eq!(marked.iter().map(|stand| stand.person.as_str()).collect::<Vec<_>>(), ["p1"]);
+    report("report.resolved", "dismissed").await;
+    assert_eq!(reputation().await, 0.0);
 }
 
 #[tokio::test]

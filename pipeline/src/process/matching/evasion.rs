@@ -1,5 +1,6 @@
 //! A profile that is nearly the same as that of somebody who is banned: a hint for reviewers, never a reason to act.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use crate::{
     item::ProfileId,
     matching::{meeting::Change, standing::Out},
     profile::Profile,
+    review::case::{CaseDraft, CaseFacts, Exhibit, Source},
 };
 
 /// Neighbours that are looked at.
@@ -18,9 +20,12 @@ const NEIGHBOURS: usize = 8;
 const NEARLY_SAME: f32 = 0.95;
 /// Texts that are shorter are alike by chance: a hobby or two.
 const LEAST_BYTES: usize = 40;
+/// What asked for a human, where others name a rule.
+const RULE: &str = "evasion_suspected";
 
 impl Pipeline {
-    /// Banned people whose profiles are nearly the same as this one, and how near; tells reviewers by an event when there are any.
+    /// Banned people whose profiles are nearly the same as this one, and how near. When there are any, reviewers get a case, and whoever
+    /// reads events is told.
     pub(in crate::process) async fn resembles_banned(
         &self,
         profile: &Profile,
@@ -57,7 +62,25 @@ impl Pipeline {
             let data = json!({ "actor": profile.id, "signal": "profile_text", "resembles": near });
             let suspected = event(EVASION_SUSPECTED, &profile.tenant, Uuid::now_v7().to_string(), now, data);
             self.store.put_change(&profile.tenant, Change::default(), self.news(vec![suspected])).await?;
+            self.desk.open_case(case(profile, &text, &banned, now)).await?;
         }
         Ok(banned)
     }
+}
+
+/// What reviewers see: the text, and whose it is like. It joins the person's open case if there is one.
+fn case(profile: &Profile, text: &str, banned: &[(ProfileId, f32)], at: DateTime<Utc>) -> CaseDraft {
+    let mut draft = CaseDraft::new(profile.tenant.clone(), profile.id.as_str(), Source::Rule, at);
+    draft.kind = "profile".into();
+    let names: Vec<String> = banned.iter().map(|(id, score)| format!("{id} ({score:.2})")).collect();
+    draft.facts = CaseFacts {
+        rules: vec![RULE.into()],
+        labels: vec!["ban_evasion".into()],
+        summary: "The profile is nearly the same as that of somebody who is banned".into(),
+        score: banned.iter().map(|(_, score)| *score).fold(0.0, f32::max),
+        ..CaseFacts::default()
+    };
+    let text = format!("Like the profile of {}:\n\n{text}", names.join(", "));
+    draft.exhibits = vec![Exhibit::Note { by: "matching".into(), text }];
+    draft
 }

@@ -1,16 +1,17 @@
-//! What moderation decides reaches matching: every `moderation.action` is followed from the store's events, whichever process and queue it
-//! came through.
+//! What moderation decides reaches matching: actions and reports are followed from the store's events, whichever process and queue they came
+//! through.
 
-use super::{MATCH_ENDED, Pipeline, STALE_TRIES, answers::over, contended, ended};
+use super::{MATCH_ENDED, Pipeline, STALE_TRIES, answers::over, contended, ended, known_of};
 use crate::{
     error::PipelineError,
     item::{ProfileId, TenantId, check_name},
     matching::{
-        meeting::Change,
+        meeting::{Change, Record},
         standing::{News, Standing},
     },
     record::MODERATION_ACTION,
-    store::Recorded,
+    report::{REPORT_RESOLVED, REPORT_SUBMITTED},
+    store::{Event, Recorded},
 };
 
 /// Events that are read at once.
@@ -27,12 +28,47 @@ pub struct StandingChange {
     pub shadow_limited: Option<bool>,
 }
 
+/// How a person stands, and what that does to them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stand {
+    /// Who.
+    pub person: ProfileId,
+    /// What is held against them, and what staff set.
+    pub standing: Standing,
+    /// What strikes, reports, ratings and trust add to every score in which they are shown, in log odds; below 0: a penalty.
+    pub reputation: f64,
+}
+
 impl Pipeline {
-    /// A person's standing.
-    pub async fn standing(&self, tenant: &TenantId, person: &ProfileId) -> Result<Standing, PipelineError> {
+    /// How a person stands.
+    pub async fn standing(&self, tenant: &TenantId, person: &ProfileId) -> Result<Stand, PipelineError> {
         check_name("id", person.as_str())?;
         let found = self.store.load_remembered(tenant, std::slice::from_ref(person)).await?;
-        Ok(found.into_iter().next().unwrap_or_default().record.standing)
+        self.stand(tenant, person, &found.into_iter().next().unwrap_or_default().record).await
+    }
+
+    /// People of whom moderation or staff said anything that is remembered, in the order of their ids.
+    pub async fn marked_people(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        limit: usize,
+    ) -> Result<Vec<Stand>, PipelineError> {
+        let (model, _) = self.score_model(tenant).await?;
+        let now = self.clock.now();
+        let found = self.store.marked_people(tenant, after, limit).await?;
+        let stand = |(person, record): (ProfileId, Record)| Stand {
+            reputation: model.reputation(&known_of(&record, now)),
+            standing: record.standing,
+            person,
+        };
+        Ok(found.into_iter().map(stand).collect())
+    }
+
+    async fn stand(&self, tenant: &TenantId, person: &ProfileId, record: &Record) -> Result<Stand, PipelineError> {
+        let (model, _) = self.score_model(tenant).await?;
+        let reputation = model.reputation(&known_of(record, self.clock.now()));
+        Ok(Stand { person: person.clone(), standing: record.standing.clone(), reputation })
     }
 
     /// Staff set trust or a limit. It holds for every answer that begins afterwards. Errors: `Invalid` (`trust_out_of_range`).
@@ -41,12 +77,12 @@ impl Pipeline {
         tenant: &TenantId,
         person: &ProfileId,
         change: StandingChange,
-    ) -> Result<Standing, PipelineError> {
+    ) -> Result<Stand, PipelineError> {
         check_name("id", person.as_str())?;
         if change.trust.flatten().is_some_and(|trust| !(0.0..=1.0).contains(&trust)) {
             return Err(PipelineError::invalid("trust_out_of_range", "`trust` is 0 to 1, or null"));
         }
-        self.change_standing(tenant, person, |standing| {
+        let step = |standing: &mut Standing| {
             if let Some(trust) = change.trust {
                 standing.trust = trust;
             }
@@ -54,15 +90,16 @@ impl Pipeline {
                 standing.shadow_limited = limited;
             }
             true
-        })
-        .await
+        };
+        let record = self.change_standing(tenant, person, step).await?;
+        self.stand(tenant, person, &record).await
     }
 
     /// Follows events after `after`; the number of the last one read, `None` when there was none. Doing it twice changes nothing.
     pub async fn follow_standings(&self, after: i64) -> Result<Option<i64>, PipelineError> {
         let events = self.store.events_after(None, after, BATCH).await?;
-        for event in events.iter().filter(|event| event.kind == MODERATION_ACTION) {
-            let Some((person, news)) = News::read(&event.data, event.at) else { continue };
+        for event in &events {
+            let Some((person, news)) = read(event) else { continue };
             let person = ProfileId(person);
             self.change_standing(&event.tenant, &person, |standing| standing.apply(&news)).await?;
         }
@@ -75,16 +112,17 @@ impl Pipeline {
         tenant: &TenantId,
         person: &ProfileId,
         step: impl Fn(&mut Standing) -> bool,
-    ) -> Result<Standing, PipelineError> {
+    ) -> Result<Record, PipelineError> {
         for _ in 0..STALE_TRIES {
             let found = self.store.load_remembered(tenant, std::slice::from_ref(person)).await?;
             let mut remembered = found.into_iter().next().unwrap_or_default();
             if !step(&mut remembered.record.standing) {
-                return Ok(remembered.record.standing);
+                return Ok(remembered.record);
             }
-            let (now, standing) = (self.clock.now(), remembered.record.standing.clone());
+            let (now, record) = (self.clock.now(), remembered.record);
+            let standing = &record.standing;
             let mut change = Change::default();
-            change.people.push((person.clone(), remembered.record, remembered.version));
+            change.people.push((person.clone(), record.clone(), remembered.version));
             if !standing.may_pair(now) {
                 change.taken.extend(self.store.load_ticket(tenant, person).await?.map(|ticket| ticket.id));
             }
@@ -97,9 +135,19 @@ impl Pipeline {
             debug_assert!(events.iter().all(|event| event.kind == MATCH_ENDED));
             if self.store.put_change(tenant, change, self.news(events)).await? != Recorded::Stale {
                 metrics::counter!("chaperone_match_standings_total").increment(1);
-                return Ok(standing);
+                return Ok(record);
             }
         }
         Err(contended())
+    }
+}
+
+/// What an event says of whom, if it concerns matching.
+fn read(event: &Event) -> Option<(String, News)> {
+    match event.kind.as_str() {
+        MODERATION_ACTION => News::read(&event.data, event.at),
+        REPORT_SUBMITTED => News::reported(&event.data, event.at),
+        REPORT_RESOLVED => News::resolved(&event.data, event.at),
+        _ => None,
     }
 }

@@ -74,6 +74,27 @@ pub(crate) async fn x2_records_are_written_over_what_was_read_only(store: &Share
     assert_eq!(store.load_remembered(&"b".into(), &ids(&["ann"])).await.unwrap()[0].version, 0, "another tenant's");
 }
 
+pub(crate) async fn x7_who_is_marked_is_listed_in_pages(store: &Shared) {
+    let tenant = TenantId::from("a");
+    let people = ["ann", "bob", "cec", "dan"].map(|name| {
+        let mut record = Record::default();
+        record.standing.trust = (name != "bob").then_some(0.5);
+        (ProfileId::from(name), record, 0)
+    });
+    put(store, "a", Change { people: people.to_vec(), ..Change::default() }).await;
+    let page = async |after: Option<&str>, limit| {
+        let after = after.map(ProfileId::from);
+        let found = store.marked_people(&tenant, after.as_ref(), limit).await.unwrap();
+        found.into_iter().map(|(person, _)| person.0).collect::<Vec<_>>()
+    };
+    assert_eq!((page(None, 2).await, page(Some("cec"), 9).await), (vec!["ann".into(), "cec".into()], vec!["dan".into()]));
+    // What is taken back leaves the list.
+    let clean = Change { people: vec![("cec".into(), Record::default(), 1)], ..Change::default() };
+    put(store, "a", clean).await;
+    assert_eq!(page(None, 9).await, ["ann", "dan"]);
+    assert!(store.marked_people(&"b".into(), None, 9).await.unwrap().is_empty());
+}
+
 pub(crate) async fn x5_a_change_is_written_whole_or_not_at_all(store: &Shared) {
     let tenant = TenantId::from("a");
     let met = made("a", "ann", "bob", Origin::Mutual);

@@ -11,13 +11,8 @@ macro_rules! statements {
             error::PipelineError,
             item::{MatchId, ProfileId, TenantId},
             matching::meeting::{Change, DailyList, Match, Origin, Record, Remembered, Ticket, Tie, TieKind},
-            store::row::{decode, encode, limit, stamp, time},
+            store::row::{carried, decode, encode, limit, stamp, time},
         };
-
-        /// An error of ours on its way through what speaks sqlx's.
-        fn carried(error: PipelineError) -> sqlx::Error {
-            sqlx::Error::Encode(Box::new(error))
-        }
 
         fn list(ids: &[ProfileId]) -> Result<String, sqlx::Error> {
             let ids: Vec<_> = ids.iter().map(|id| escape(id.as_str())).collect();
@@ -54,6 +49,23 @@ macro_rules! statements {
             Ok(ids.iter().map(|id| found.get(id).cloned().unwrap_or_default()).collect())
         }
 
+        async fn read_marked(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            after: Option<&ProfileId>,
+            count: usize,
+        ) -> Result<Vec<(ProfileId, Record)>, sqlx::Error> {
+            let sql = "SELECT person, body FROM match_people WHERE tenant = $1 AND marked = 1 AND person > $2
+                       ORDER BY person LIMIT $3";
+            let after = escape(after.map_or("", ProfileId::as_str));
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(after).bind(limit(count));
+            let one = |row: &$row| {
+                let body: String = row.try_get(1)?;
+                Ok((name(row.try_get(0)?)?, decode(&body).map_err(carried)?))
+            };
+            query.fetch_all(connection).await?.iter().map(one).collect()
+        }
+
         /// `false`: something is not as it was read; the transaction must be undone.
         async fn write_change(
             connection: &mut $connection,
@@ -66,15 +78,16 @@ macro_rules! statements {
                 let seen = i64::try_from(*seen).unwrap_or(i64::MAX);
                 let sql = match seen {
                     0 => {
-                        "INSERT INTO match_people (tenant, person, version, body) VALUES ($1, $2, $4 + 1, $3)
+                        "INSERT INTO match_people (tenant, person, version, body, marked) VALUES ($1, $2, $4 + 1, $3, $5)
                           ON CONFLICT (tenant, person) DO NOTHING"
                     }
                     _ => {
-                        "UPDATE match_people SET body = $3, version = version + 1
+                        "UPDATE match_people SET body = $3, version = version + 1, marked = $5
                           WHERE tenant = $1 AND person = $2 AND version = $4"
                     }
                 };
                 let query = sqlx::query(sql).bind(&*owner).bind(escape(person.as_str())).bind(body).bind(seen);
+                let query = query.bind(i64::from(!record.standing.is_clean()));
                 if query.execute(&mut *connection).await?.rows_affected() == 0 {
                     return Ok(false);
                 }

@@ -82,6 +82,15 @@ impl MatchStore for PostgresStore {
         read!(self, "load_remembered", |connection| read_remembered(connection, tenant, ids))
     }
 
+    async fn marked_people(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Record)>, PipelineError> {
+        read!(self, "marked_people", |connection| read_marked(connection, tenant, after, count))
+    }
+
     async fn ties_of(&self, tenant: &TenantId, person: &ProfileId, count: usize) -> Result<Vec<Tie>, PipelineError> {
         read!(self, "ties_of", |connection| read_ties_of(connection, tenant, person, count))
     }

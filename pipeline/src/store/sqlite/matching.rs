@@ -92,6 +92,16 @@ impl MatchStore for SqliteStore {
         read!(self, "load_remembered", |connection| read_remembered(connection, &tenant, &ids))
     }
 
+    async fn marked_people(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Record)>, PipelineError> {
+        let (tenant, after) = (tenant.clone(), after.cloned());
+        read!(self, "marked_people", |connection| read_marked(connection, &tenant, after.as_ref(), count))
+    }
+
     async fn ties_of(&self, tenant: &TenantId, person: &ProfileId, count: usize) -> Result<Vec<Tie>, PipelineError> {
         let (tenant, person) = (tenant.clone(), person.clone());
         read!(self, "ties_of", |connection| read_ties_of(connection, &tenant, &person, count))

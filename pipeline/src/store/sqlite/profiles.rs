@@ -19,7 +19,7 @@ pub(super) async fn put(store: &SqliteStore, profile: &Profile) -> Result<(), Pi
                 sqlx::query(
                     "INSERT INTO profiles
                          (tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms)
-                     VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)
+                     VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
                      ON CONFLICT (tenant, id) DO UPDATE SET
                          version = version + (text_sha256 <> excluded.text_sha256),
                          text_sha256 = excluded.text_sha256, interests = excluded.interests, bio = excluded.bio,
