@@ -114,6 +114,10 @@ pub struct IndexConfig {
     pub connect_timeout_ms: u64,
     /// How an embedded index keeps vectors in memory. On a Qdrant server this belongs to the collection.
     pub quantization: Quantization,
+    /// Where the vectors of `pipeline.next_embedding_model` are, in place of `url`; the same server when unset.
+    pub next_url: Option<String>,
+    /// Their collection on a Qdrant server.
+    pub next_collection: String,
 }
 
 /// How an embedded index keeps vectors in memory.
@@ -136,6 +140,8 @@ impl Default for IndexConfig {
             timeout_ms: 5_000,
             connect_timeout_ms: 1_000,
             quantization: Quantization::None,
+            next_url: None,
+            next_collection: "chaperone_profiles_next".into(),
         }
     }
 }
@@ -144,6 +150,17 @@ impl IndexConfig {
     /// Is the index a folder of this process?
     pub fn is_embedded(&self) -> bool {
         self.url.starts_with("edge:")
+    }
+
+    /// The index of the embedding model that is to take over.
+    #[must_use]
+    pub fn of_next(&self) -> Self {
+        let url = match (&self.next_url, self.url.strip_prefix("edge:")) {
+            (Some(url), _) => url.clone(),
+            (None, Some(folder)) => format!("edge:{}-next", folder.trim_end_matches('/')),
+            (None, None) => self.url.clone(),
+        };
+        Self { url, collection: self.next_collection.clone(), ..self.clone() }
     }
 
     /// The index of messages: a folder inside this one's, or another collection on the same server.
@@ -195,6 +212,8 @@ pub struct PipelineConfig {
     pub second_opinion: SecondOpinionConfig,
     /// Model that embeds profiles and queries.
     pub embedding_model: String,
+    /// A model that is to take over: profiles are embedded by it, too (docs/matching.md).
+    pub next_embedding_model: Option<String>,
     /// Longest text, in bytes.
     pub max_text_bytes: usize,
     /// Largest encoded picture, in bytes.
@@ -269,6 +288,7 @@ impl Default for PipelineConfig {
             picture_models: vec!["nsfw-mobilenet".into()],
             second_opinion: SecondOpinionConfig::default(),
             embedding_model: "embed-minilm".into(),
+            next_embedding_model: None,
             max_text_bytes: 20_000,
             max_picture_bytes: 20 << 20,
             max_frame_bytes: 256 << 10,

@@ -38,6 +38,7 @@ mod reports;
 pub mod review;
 mod ruling;
 pub mod stage;
+pub mod switch;
 mod texts;
 pub mod traces;
 
@@ -136,6 +137,8 @@ pub struct Pipeline {
     pool: Arc<matching::Pool>,
     /// Messages that can be searched; `None` where nobody configured their index.
     messages: Option<Arc<messages::MessageArea>>,
+    /// The embedding model that is to come.
+    next: Option<Arc<switch::Next>>,
     /// Memory only: after a restart every participant's next frame is judged.
     last_frames: Cache<ParticipantKey, Arc<frames::LastFrame>>,
     sampler: Arc<Mutex<Sampler>>,
@@ -187,6 +190,7 @@ impl Pipeline {
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             pool: Arc::default(),
             messages: None,
+            next: None,
             last_frames: Cache::builder()
                 .max_capacity(PARTICIPANTS_IN_MEMORY as u64)
                 .time_to_live(Duration::from_secs(config.frame_reuse_seconds))

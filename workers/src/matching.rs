@@ -25,11 +25,13 @@ pub enum Duty {
     Lists,
     /// Retention and upkeep of messages that can be searched.
     Messages,
+    /// Embeds profiles for a model that is to take over.
+    Switch,
 }
 
 impl Duty {
     /// Every duty.
-    pub const ALL: [Self; 3] = [Self::Pair, Self::Lists, Self::Messages];
+    pub const ALL: [Self; 4] = [Self::Pair, Self::Lists, Self::Messages, Self::Switch];
 
     /// For leases, logs and metrics.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +39,7 @@ impl Duty {
             Self::Pair => "pairing",
             Self::Lists => "daily_lists",
             Self::Messages => "messages",
+            Self::Switch => "embedding_switch",
         }
     }
 
@@ -46,6 +49,7 @@ impl Duty {
             Self::Pair => Duration::from_secs(1),
             Self::Lists => Duration::from_secs(60),
             Self::Messages => Duration::from_secs(600),
+            Self::Switch => Duration::from_secs(15),
         }
     }
 }
@@ -134,6 +138,12 @@ impl Matching {
             Duty::Messages => {
                 let before = self.clock.now().checked_sub_signed(self.retention).unwrap_or_default();
                 self.pipeline.tend_messages(before).await.map(drop)
+            }
+            Duty::Switch => {
+                while self.pipeline.tend_switch().await? > 0 {
+                    self.claim(duty).await?;
+                }
+                Ok(())
             }
             Duty::Lists => {
                 while self.pipeline.refresh_lists().await? > 0 {

@@ -30,6 +30,7 @@ pub mod reports;
 pub mod schemas;
 pub mod similar;
 pub mod standings;
+pub mod switch;
 pub mod terms;
 pub mod webhooks;
 
@@ -83,6 +84,8 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(messages::search))
         .routes(routes!(messages::delete))
         .routes(routes!(embeddings::embed))
+        .routes(routes!(switch::show))
+        .routes(routes!(switch::serve))
         .routes(routes!(policies::list, policies::draft))
         .routes(routes!(policies::validate))
         .routes(routes!(policies::current))

@@ -95,7 +95,7 @@ impl Pipeline {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
-        let profiles = self.store.load_profiles(tenant, ids).await?;
+        let profiles = self.readable(tenant, ids).await?;
         let mut profiles: HashMap<ProfileId, Profile> =
             profiles.into_iter().map(|profile| (profile.id.clone(), profile)).collect();
         let remembered = self.store.load_remembered(tenant, ids).await?;

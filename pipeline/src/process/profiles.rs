@@ -52,7 +52,7 @@ impl Pipeline {
         // The store first: what the index lacks after a crash is rebuilt from there, never the other way round.
         self.store.put_profile(&profile).await?;
         let upsert = self.index.upsert(vec![profile.point()]).await;
-        let indexed = self.followed(upsert).await?;
+        let indexed = self.followed(upsert).await? & self.write_next(&profile).await;
         // A hint for reviewers must not keep a person from changing their profile.
         let resembles = if indexed && changed { self.resembles_banned(&profile).await } else { Ok(Vec::new()) };
         let resembles = resembles.unwrap_or_else(|error| {
@@ -80,6 +80,7 @@ impl Pipeline {
         // Also when the store had none: a crash between the two must not leave a vector behind.
         let delete = self.index.delete(tenant, vec![id.clone()]).await;
         let indexed = self.followed(delete).await?;
+        self.delete_next(tenant, id).await?;
         if was_there { Ok(indexed) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
     }
 

@@ -24,6 +24,7 @@ pub mod postgres;
 mod row;
 pub mod sqlite;
 mod text;
+pub mod vectors;
 
 pub use enforcement::{EnforcementStore, Told};
 pub use policies::{OutcomePlace, PolicyStore};

@@ -19,7 +19,7 @@ use pipeline::{
 pub(crate) const TENANT: &str = "acme";
 
 /// Labels as the real models spell them.
-const MODELS: [(&str, &str, &str); 5] = [
+const MODELS: [(&str, &str, &str); 6] = [
     (
         "toxicity",
         "classify-text",
@@ -38,6 +38,7 @@ const MODELS: [(&str, &str, &str); 5] = [
         "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\", \"Other\"]\nimage_size = 8",
     ),
     ("embed-minilm", "embed-text", "dimensions = 32\nmax_tokens = 256"),
+    ("embed-next", "embed-text", "dimensions = 48\nmax_tokens = 256"),
 ];
 
 pub(crate) struct Harness {
@@ -97,6 +98,13 @@ impl Harness {
         // The index of messages is a folder, which one process at a time may open.
         self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock, self.config.clone());
         self.pipeline = self.pipeline.clone().with_messages(&self.messages);
+    }
+
+    /// The service with a second embedding model that is to take over.
+    pub(crate) async fn with_next_model(&mut self) -> Arc<dyn VectorIndex> {
+        let next = pipeline::index::connect(&self.messages.of_next(), 48).await.unwrap();
+        self.pipeline = self.pipeline.clone().with_next_model("embed-next", next.clone());
+        next
     }
 
     /// Another process on the same store: it remembers nothing of what this one remembers.

@@ -15,4 +15,5 @@ mod opinions;
 mod pictures;
 mod policy_examples;
 mod profiles;
+mod switch;
 mod texts;

@@ -55,6 +55,8 @@ pub struct Pool {
 #[derive(Default)]
 struct Memory {
     people: HashMap<Uuid, (Someone, DateTime<Utc>)>,
+    /// Their vectors are those of the embedding model to come.
+    of_next: bool,
     /// Tickets that were tried together and may not meet.
     refused: HashSet<(Uuid, Uuid)>,
     ticks: u64,
@@ -182,9 +184,13 @@ impl Pipeline {
         tenant: &TenantId,
         tickets: Vec<Ticket>,
     ) -> Result<(Vec<Ticket>, Vec<Waiting>), PipelineError> {
-        let now = self.clock.now();
+        let (now, of_next) = (self.clock.now(), self.answering_next().await?.is_some());
         let unknown: Vec<Ticket> = {
-            let memory = self.pool.memory();
+            let mut memory = self.pool.memory();
+            if std::mem::replace(&mut memory.of_next, of_next) != of_next {
+                // Vectors of two models do not compare.
+                memory.people.clear();
+            }
             let fresh = |ticket: &Ticket| memory.people.get(&ticket.id).is_some_and(|(_, read)| now - *read < FRESH);
             tickets.iter().filter(|ticket| !fresh(ticket)).cloned().collect()
         };

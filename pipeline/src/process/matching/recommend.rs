@@ -160,6 +160,7 @@ impl Pipeline {
         exclude.push(viewer.id().clone());
         exclude.sort();
         exclude.dedup();
+        let index = self.reader().await?.index;
         let mut found = Vec::new();
         for limit in ASKED {
             let query = Query {
@@ -169,7 +170,7 @@ impl Pipeline {
                 exclude: exclude.clone(),
                 limit,
             };
-            let ids: Vec<ProfileId> = self.index.search(query).await?.into_iter().map(|hit| hit.id).collect();
+            let ids: Vec<ProfileId> = index.search(query).await?.into_iter().map(|hit| hit.id).collect();
             let all = ids.len() < limit;
             found = self.eligible(viewer, &ids).await?;
             if all || found.len() >= enough {
@@ -186,7 +187,7 @@ impl Pipeline {
         let mut ties = self.store.ties_of(tenant, viewer.id(), TASTE).await?;
         ties.retain(|tie| tie.kind != TieKind::Block);
         let ids: Vec<ProfileId> = ties.iter().map(|tie| tie.to.clone()).collect();
-        let profiles = self.store.load_profiles(tenant, &ids).await?;
+        let profiles = self.readable(tenant, &ids).await?;
         let liked = |id: &ProfileId| ties.iter().any(|tie| tie.to == *id && tie.kind == TieKind::Like);
         let length = viewer.profile.vector.len();
         let (mut likes, mut passes) = ((vec![0.0_f32; length], 0.0_f32), (vec![0.0_f32; length], 0.0_f32));

@@ -10,7 +10,7 @@ use crate::{
     index::{Condition, Hit, Query},
     item::{ProfileId, TenantId, check_text},
     matching::{diversity::pick, filter, icebreaker::shared},
-    process::Like,
+    process::{Like, switch::Reader},
     profile::{Profile, check_search},
 };
 
@@ -81,8 +81,10 @@ impl Pipeline {
         if !(0.0..=1.0).contains(&diversity) {
             return Err(PipelineError::invalid("diversity_out_of_range", "`diversity` is 0 to 1"));
         }
-        let like = self.examples(tenant, like).await?;
-        let unlike = self.examples(tenant, unlike).await?;
+        let reader = self.reader().await?;
+        let only = if let ([only], []) = (like.as_slice(), unlike.as_slice()) { Some(only.clone()) } else { None };
+        let like = self.examples(tenant, like, &reader).await?;
+        let unlike = self.examples(tenant, unlike, &reader).await?;
         let viewer = match &fits {
             Some(id) => Some(self.guest(tenant, id).await?),
             None => None,
@@ -94,7 +96,10 @@ impl Pipeline {
         exclude.extend(fits);
         let wanted = if diversity > 0.0 { (offset + limit) * SPREAD } else { offset + limit };
         let query = Query { tenant: tenant.clone(), vector: direction(&like, &unlike)?, filter, exclude, limit: 0 };
-        let (hits, profiles) = self.standing_hits(query, viewer.as_ref(), wanted).await?;
+        let (hits, profiles) = self.standing_hits(query.clone(), viewer.as_ref(), wanted, &reader).await?;
+        if let (Some(only), None) = (only, &viewer) {
+            self.shadow(&only, &query, hits.iter().take(limit).map(|hit| hit.id.clone()).collect()).await?;
+        }
         let hits = if diversity > 0.0 { spread(hits, &profiles, diversity, offset + limit) } else { hits };
         let first = like.first().and_then(|example| example.profile.as_ref());
         let page = hits.into_iter().skip(offset).take(limit);
@@ -116,17 +121,22 @@ impl Pipeline {
         Ok(found.collect())
     }
 
-    async fn examples(&self, tenant: &TenantId, likes: Vec<Like>) -> Result<Vec<Example>, PipelineError> {
+    async fn examples(
+        &self,
+        tenant: &TenantId,
+        likes: Vec<Like>,
+        reader: &Reader,
+    ) -> Result<Vec<Example>, PipelineError> {
         let mut examples = Vec::with_capacity(likes.len());
         for like in likes {
             examples.push(match like {
                 Like::Text(text) => {
                     check_text(&text, self.config.max_text_bytes)?;
-                    let vector = self.engine.embed(&self.config.embedding_model, &text, Lane::Interactive).await?;
+                    let vector = self.engine.embed(&reader.model, &text, Lane::Interactive).await?;
                     Example { vector, profile: None }
                 }
                 Like::Profile(id) => {
-                    let profile = self.store.load_profile(tenant, &id).await?;
+                    let profile = self.readable(tenant, std::slice::from_ref(&id)).await?.pop();
                     let profile =
                         profile.ok_or_else(|| PipelineError::NotFound { what: "profile", id: id.to_string() })?;
                     Example { vector: profile.vector.clone(), profile: Some(profile) }
@@ -142,11 +152,12 @@ impl Pipeline {
         query: Query,
         viewer: Option<&Guest>,
         wanted: usize,
+        reader: &Reader,
     ) -> Result<(Vec<Hit>, HashMap<ProfileId, Profile>), PipelineError> {
         let now = self.clock.now();
         let mut limit = wanted + SPARE;
         loop {
-            let hits = self.index.search(Query { limit, ..query.clone() }).await?;
+            let hits = reader.index.search(Query { limit, ..query.clone() }).await?;
             let all = hits.len() < limit;
             let ids: Vec<ProfileId> = hits.iter().map(|hit| hit.id.clone()).collect();
             let guests = match viewer {

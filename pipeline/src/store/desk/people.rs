@@ -277,6 +277,7 @@ async fn forget(
         ("traces", "DELETE FROM traces WHERE tenant = $1 AND actor = $2"),
         ("reports_about", "DELETE FROM reports WHERE tenant = $1 AND subject = $2"),
         // Matches go with the profile, after their ends were told (`Pipeline::erase_person`).
+        ("next_vectors", "DELETE FROM next_vectors WHERE tenant = $1 AND id = $2"),
         ("profiles", "DELETE FROM profiles WHERE tenant = $1 AND id = $2"),
         ("match_people", "DELETE FROM match_people WHERE tenant = $1 AND person = $2"),
         ("ties", "DELETE FROM ties WHERE tenant = $1 AND (viewer = $2 OR other = $2)"),
