@@ -73,6 +73,10 @@ async fn x7_the_rows_of_the_new_model_move_into_the_profiles() {
     let next = service.with_next_model().await;
     put(&service, "bob", "chess").await;
     while service.pipeline.tend_switch().await.unwrap() > 0 {}
+    // An index that lost its points is made whole from the rows.
+    next.clear().await.unwrap();
+    assert_eq!((service.pipeline.mend_next().await.unwrap(), next.count().await.unwrap()), (2, 2));
+    assert_eq!(service.pipeline.mend_next().await.unwrap(), 0);
     let rows = NextVectors::new(service.store.tables(), "embed-next@1".into());
     assert_eq!(rows.promote(1).await.unwrap(), 1);
     assert_eq!(rows.promote(9).await.unwrap(), 1);
@@ -81,9 +85,4 @@ async fn x7_the_rows_of_the_new_model_move_into_the_profiles() {
         let profile = service.store.load_profile(&tenant(), &ProfileId::from(id)).await.unwrap().unwrap();
         assert_eq!(profile.vector.len(), 48);
     }
-    // An index that lost its points is made whole from the rows.
-    next.clear().await.unwrap();
-    put(&service, "cec", "go").await;
-    service.pipeline.mend_next().await.unwrap();
-    assert!(next.count().await.unwrap() > 0);
 }
