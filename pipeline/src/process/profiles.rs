@@ -79,8 +79,7 @@ impl Pipeline {
         self.forget_person(tenant, id).await?;
         // Also when the store had none: a crash between the two must not leave a vector behind.
         let delete = self.index.delete(tenant, vec![id.clone()]).await;
-        let indexed = self.followed(delete).await?;
-        self.delete_next(tenant, id).await?;
+        let indexed = self.followed(delete).await? & self.delete_next(tenant, id).await;
         if was_there { Ok(indexed) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
     }
 

@@ -178,11 +178,16 @@ impl Pipeline {
         next.rows.put(rows).await
     }
 
-    /// Removes a profile's vector by the model to come.
-    pub(super) async fn delete_next(&self, tenant: &TenantId, id: &ProfileId) -> Result<(), PipelineError> {
-        let Some(next) = self.next.as_deref() else { return Ok(()) };
-        next.rows.delete(tenant, id).await?;
-        next.index.delete(tenant, vec![id.clone()]).await
+    /// Removes a profile's vector by the model to come. `false`: that failed; nobody is found by it without their row, and the index is made
+    /// whole at the next start.
+    pub(super) async fn delete_next(&self, tenant: &TenantId, id: &ProfileId) -> bool {
+        let Some(next) = self.next.as_deref() else { return true };
+        let index = next.index.delete(tenant, vec![id.clone()]).await;
+        let gone = index.and(next.rows.delete(tenant, id).await);
+        if let Err(error) = &gone {
+            tracing::warn!(%error, model = next.rows.model(), "the model to come keeps a profile that is gone");
+        }
+        gone.is_ok()
     }
 
     /// One turn of the duty: embeds profiles that the model to come has not seen. Answers how many; 0 where the model is not loaded.
