@@ -7,7 +7,11 @@ use pipeline::{
     Kind,
     config::PipelineConfig,
     item::{ActorId, ProfileId, TenantId},
-    matching::person::{About, Seeks, Terms},
+    matching::{
+        dice::Dice,
+        filter::mutual,
+        person::{About, Place as Spot, Seeks, Terms},
+    },
     process::{
         Like, Pipeline, ProfileDraft,
         matching::{Feedback, Place, Search, StandingChange},
@@ -134,6 +138,72 @@ async fn x3_recommendations_hold_the_limits_of_both_sides() {
     assert_eq!(serde_json::to_value(compared.compatibility.refused_by_other).unwrap(), "age");
     assert!(!compared.apart);
     assert!(service.pipeline.compare(&tenant(), &"ann".into(), &"blocker".into()).await.unwrap().apart);
+}
+
+/// Somebody of a small world, so that people often fit and often do not.
+fn drawn(dice: &mut Dice) -> Terms {
+    let some = |dice: &mut Dice, words: &[&str], chance: f64| -> Vec<String> {
+        words.iter().filter(|_| dice.chance(chance)).map(|word| (*word).to_owned()).collect()
+    };
+    let one = |dice: &mut Dice, words: &[&str]| dice.chance(0.8).then(|| words[dice.below(words.len())].to_owned());
+    let place = Spot { lat: 46.5 + dice.unit(), lon: 7.0 + dice.unit() * 2.0 };
+    let about = About {
+        age: dice.chance(0.8).then(|| 18 + dice.below(40) as u8),
+        gender: one(dice, &["f", "m", "x"]),
+        place: dice.chance(0.7).then_some(place),
+        region: one(dice, &["eu", "us"]),
+        languages: some(dice, &["de", "en", "fr"], 0.6),
+        intents: some(dice, &["dating", "friends"], 0.7),
+    };
+    let seeks = Seeks {
+        genders: some(dice, &["f", "m", "x"], 0.4),
+        min_age: dice.chance(0.3).then(|| 18 + dice.below(15) as u8),
+        max_age: dice.chance(0.3).then(|| 35 + dice.below(25) as u8),
+        max_km: dice.chance(0.3).then(|| 20.0 + dice.unit() * 150.0),
+        languages: some(dice, &["de", "en", "fr"], 0.2),
+        regions: some(dice, &["eu", "us"], 0.2),
+        intents: some(dice, &["dating", "friends"], 0.2),
+    };
+    Terms { about, seeks, ..Terms::default() }
+}
+
+#[tokio::test]
+async fn x3_no_answer_ever_breaks_a_limit_of_either_side() {
+    const PEOPLE: usize = 60;
+    let matching = pipeline::config::MatchingConfig { list_length: PEOPLE, ..Default::default() };
+    let service = Harness::with(PipelineConfig { matching, ..PipelineConfig::default() }).await;
+    let mut dice = Dice::seeded(3);
+    let world: Vec<Terms> = (0..PEOPLE).map(|_| drawn(&mut dice)).collect();
+    for (n, terms) in world.iter().enumerate() {
+        put(&service.pipeline, &format!("p{n}"), &["chess"], terms.clone()).await;
+    }
+    let fits = |one: usize, other: usize| mutual(&world[one], &world[other]).is_ok();
+    let number = |id: &str| id[1..].parse::<usize>().unwrap();
+    let mut met = 0;
+    for viewer in 0..PEOPLE {
+        let id = format!("p{viewer}");
+        let expected: Vec<usize> = (0..PEOPLE).filter(|other| *other != viewer && fits(viewer, *other)).collect();
+        met += expected.len();
+        let mut listed: Vec<usize> = recommended(&service.pipeline, &id).await.iter().map(|id| number(id)).collect();
+        listed.sort_unstable();
+        assert_eq!(listed, expected, "{:?}", world[viewer]);
+        let fitting = Some(ProfileId::from(id.as_str()));
+        let search =
+            Search { like: vec![Like::Text("chess".into())], fits: fitting, limit: PEOPLE, ..Search::default() };
+        let found = service.pipeline.search(&tenant(), search).await.unwrap();
+        let mut found: Vec<usize> = found.iter().map(|found| number(found.hit.id.as_str())).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{:?}", world[viewer]);
+        service.pipeline.wait(&tenant(), &id.as_str().into(), 0).await.unwrap();
+    }
+    assert!(met > PEOPLE, "a world in which nobody fits shows nothing: {met}");
+    service.clock.advance(TimeDelta::seconds(5));
+    let made = service.pipeline.pair().await.unwrap();
+    assert!(made > 5, "{made}");
+    for event in service.events().await.iter().filter(|event| event.kind == "match.created") {
+        let pair: Vec<usize> = event.data["participants"].as_array().unwrap().iter().map(|id| number(id.as_str().unwrap())).collect();
+        assert!(fits(pair[0], pair[1]), "{pair:?}");
+    }
 }
 
 #[tokio::test]
