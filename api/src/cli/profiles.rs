@@ -109,7 +109,7 @@ impl Import {
             Ok(profile) if profile["id"].is_string() => self.waiting.push((number, profile)),
             Ok(_) => self.mistake(number, "no `id`"),
             Err(error) => {
-                self.mistake(number, &format!("no JSON ({:?} at column {})", error.classify(), error.column()))
+                self.mistake(number, &format!("no JSON ({:?} at column {})", error.classify(), error.column()));
             }
         }
         if self.waiting.len() >= BATCH { self.send().await } else { Ok(()) }

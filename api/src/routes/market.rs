@@ -1,7 +1,11 @@
 //! How matching does as a whole: how attention is spread, and what was learned.
 
 use axum::{Json, extract::State};
-use pipeline::matching::{exposure::gini, feature::FEATURES, score::ScoreModel};
+use pipeline::matching::{
+    exposure::gini,
+    feature::{FEATURES, Part},
+    score::ScoreModel,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -117,7 +121,7 @@ fn weights(model: &ScoreModel) -> Vec<WeightView> {
     let rows = FEATURES.iter().zip(learned);
     rows.map(|(feature, (mean, precision))| WeightView {
         feature: feature.name,
-        part: feature.part.map(|part| part.as_str()),
+        part: feature.part.map(Part::as_str),
         weight: rounded(*mean),
         doubt: rounded(1.0 / precision.sqrt()),
         prior: feature.prior,

@@ -175,9 +175,7 @@ async fn x7_a_ban_reaches_matching_in_two_seconds_over_rabbitmq() {
 #[tokio::test(flavor = "multi_thread")]
 async fn x6_messages_are_found_by_those_who_may() {
     let service = Service::start().await;
-    let message = |id: &str, text: &str, access: &[&str]| {
-        json!({ "id": id, "conversation": "c", "author": "ann", "at": "2026-11-26T12:00:00Z", "text": text, "access": access })
-    };
+    let message = |id: &str, text: &str, access: &[&str]| json!({ "id": id, "conversation": "c", "author": "ann", "at": "2026-11-26T12:00:00Z", "text": text, "access": access });
     let sent = json!({ "messages": [
         message("m1", "where do we eat tonight", &["group:kitchen"]),
         message("m2", "the budget of next year", &["group:board"]),
@@ -186,7 +184,8 @@ async fn x6_messages_are_found_by_those_who_may() {
     let written = service.post("/v1/messages", &sent).await.expect(200);
     assert_eq!((&written["written"], written["results"][2]["error"].as_str()), (&json!(2), Some("access_missing")));
     let search = async |question: Value| service.post("/v1/messages/search", &question).await;
-    let found = search(json!({ "text": "where do we eat tonight", "readers": ["bob", "group:kitchen"] })).await.expect(200);
+    let found =
+        search(json!({ "text": "where do we eat tonight", "readers": ["bob", "group:kitchen"] })).await.expect(200);
     assert_eq!(ids(&found, "hits"), ["m1"], "{found:#}");
     assert_eq!((&found["hits"][0]["has_words"], &found["hits"][0]["author"]), (&json!(true), &json!("ann")));
     assert_eq!(search(json!({ "text": "budget", "readers": [] })).await.code(), "readers_missing");

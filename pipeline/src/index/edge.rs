@@ -91,11 +91,7 @@ impl EdgeIndex {
     }
 
     /// As [`EdgeIndex::open`], with vectors kept in memory as `quantization` says. A folder that was made otherwise is emptied.
-    pub async fn open_as(
-        folder: &Path,
-        dimensions: usize,
-        quantization: Quantization,
-    ) -> Result<Self, PipelineError> {
+    pub async fn open_as(folder: &Path, dimensions: usize, quantization: Quantization) -> Result<Self, PipelineError> {
         let folder = folder.to_owned();
         let inner = blocking(move || Inner::open(folder, dimensions, quantization)).await?;
         Ok(Self { inner: Arc::new(inner), maintenance: RwLock::new(()) })
@@ -203,8 +199,11 @@ impl Inner {
         let vectors = match about.quantization {
             Quantization::None => vectors,
             Quantization::Int8 => {
-                let bytes =
-                    ScalarQuantizationConfig { r#type: ScalarType::Int8, quantile: Some(QUANTILE), always_ram: Some(true) };
+                let bytes = ScalarQuantizationConfig {
+                    r#type: ScalarType::Int8,
+                    quantile: Some(QUANTILE),
+                    always_ram: Some(true),
+                };
                 vectors.on_disk(true).quantization_config(bytes.into())
             }
         };
@@ -289,11 +288,7 @@ impl Inner {
                 score_threshold: None,
                 limit: count,
                 offset: 0,
-                params: Some(SearchParams {
-                    hnsw_ef: Some(BEAM.max(count)),
-                    quantization,
-                    ..SearchParams::default()
-                }),
+                params: Some(SearchParams { hnsw_ef: Some(BEAM.max(count)), quantization, ..SearchParams::default() }),
                 with_vector: WithVector::Bool(false),
                 with_payload: WithPayloadInterface::Bool(true),
             };

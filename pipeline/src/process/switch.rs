@@ -171,7 +171,13 @@ impl Pipeline {
         let (mut rows, mut points) = (Vec::new(), Vec::new());
         for (profile, vector, digest) in embedded {
             points.push(Point { vector: vector.clone(), ..profile.point() });
-            rows.push(NextVector { tenant: profile.tenant, id: profile.id, source: profile.text_sha256, digest, vector });
+            rows.push(NextVector {
+                tenant: profile.tenant,
+                id: profile.id,
+                source: profile.text_sha256,
+                digest,
+                vector,
+            });
         }
         // The index first: a row says that all is done.
         next.index.upsert(points).await?;
@@ -228,7 +234,8 @@ impl Pipeline {
             }
             for (tenant, ids) in tenants {
                 let vectors = next.rows.load(&tenant, &ids).await?;
-                let vector = |id: &ProfileId| vectors.iter().find(|next| next.id == *id).map(|next| next.vector.clone());
+                let vector =
+                    |id: &ProfileId| vectors.iter().find(|next| next.id == *id).map(|next| next.vector.clone());
                 let profiles = self.store.load_profiles(&tenant, &ids).await?;
                 let points: Vec<Point> = profiles
                     .iter()
@@ -259,7 +266,8 @@ impl Pipeline {
         };
         let (profiles, covered) = next.rows.progress().await?;
         if serve && covered < profiles {
-            let message = format!("{covered} of {profiles} profiles have a vector of the model to come: wait for the rest");
+            let message =
+                format!("{covered} of {profiles} profiles have a vector of the model to come: wait for the rest");
             return Err(PipelineError::Conflict { code: "switch_incomplete", message });
         }
         next.rows.serve(serve, by, self.clock.now()).await?;

@@ -90,7 +90,9 @@ impl Messages {
         let wanted = among(&mut values, ids);
         let limits = limits(search, &mut values);
         let sql = format!("SELECT {COLUMNS} FROM messages m WHERE m.tenant = $1 AND m.id IN {wanted}{limits}");
-        let rows = self.tables.read("admitted_messages", move |mut link| Box::pin(async move { link.rows(sql, values).await }));
+        let rows = self
+            .tables
+            .read("admitted_messages", move |mut link| Box::pin(async move { link.rows(sql, values).await }));
         rows.await?.iter().map(kept).collect()
     }
 
@@ -166,7 +168,11 @@ impl Messages {
     }
 
     /// Messages of all tenants that were written before `before`, oldest first; those of people on hold are left out.
-    pub async fn older_than(&self, before: DateTime<Utc>, count: usize) -> Result<Vec<(TenantId, String)>, PipelineError> {
+    pub async fn older_than(
+        &self,
+        before: DateTime<Utc>,
+        count: usize,
+    ) -> Result<Vec<(TenantId, String)>, PipelineError> {
         let rows = self.tables.read("messages_older_than", move |mut link| {
             Box::pin(async move {
                 let sql = "SELECT tenant, id FROM messages m WHERE at < $1
@@ -272,7 +278,8 @@ async fn put(link: &mut Link<'_>, kept: &KeptMessage) -> Result<(), PipelineErro
     ];
     link.run(sql, row).await?;
     if link.choose("fts5", "tsvector") == "fts5" {
-        let sql = "INSERT INTO message_words (rowid, body) SELECT number, $3 FROM messages WHERE tenant = $1 AND id = $2";
+        let sql =
+            "INSERT INTO message_words (rowid, body) SELECT number, $3 FROM messages WHERE tenant = $1 AND id = $2";
         link.run(sql, values![tenant.as_str(), &message.id, &message.text]).await?;
     }
     let who = || values![tenant.as_str(), &message.id];
@@ -287,7 +294,8 @@ async fn put(link: &mut Link<'_>, kept: &KeptMessage) -> Result<(), PipelineErro
 /// Takes a message's words out of FTS5; PostgreSQL keeps them in the row.
 async fn forget_words(link: &mut Link<'_>, tenant: &TenantId, id: &str) -> Result<(), PipelineError> {
     if link.choose("fts5", "tsvector") == "fts5" {
-        let sql = "DELETE FROM message_words WHERE rowid IN (SELECT number FROM messages WHERE tenant = $1 AND id = $2)";
+        let sql =
+            "DELETE FROM message_words WHERE rowid IN (SELECT number FROM messages WHERE tenant = $1 AND id = $2)";
         link.run(sql, values![tenant.as_str(), id]).await?;
     }
     Ok(())

@@ -89,9 +89,9 @@ impl NextVectors {
             "SELECT id, source, digest, vector FROM next_vectors WHERE tenant = $1 AND model = $2 AND id IN ({})",
             places.join(", ")
         );
-        let read = self.tables.read("load_next_vectors", move |mut link| {
-            Box::pin(async move { link.rows(sql, values).await })
-        });
+        let read = self
+            .tables
+            .read("load_next_vectors", move |mut link| Box::pin(async move { link.rows(sql, values).await }));
         let rows = read.await?;
         let one = |row: &super::link::Row| {
             Ok(NextVector {
@@ -163,9 +163,9 @@ impl NextVectors {
     pub async fn serving(&self) -> Result<bool, PipelineError> {
         let model = self.model.clone();
         let read = self.tables.read("embedding_switch", move |mut link| {
-            Box::pin(async move {
-                link.row("SELECT serving FROM embedding_switch WHERE model = $1", values![model]).await
-            })
+            Box::pin(
+                async move { link.row("SELECT serving FROM embedding_switch WHERE model = $1", values![model]).await },
+            )
         });
         read.await?.map_or(Ok(false), |row| row.flag(0))
     }

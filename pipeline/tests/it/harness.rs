@@ -89,7 +89,8 @@ impl Harness {
         let messages = IndexConfig { url, ..IndexConfig::default() };
         let index = pipeline::index::connect(&messages, 32).await.unwrap();
         let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::fixed(start_of_time()));
-        let pipeline = wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone()).with_messages(&messages);
+        let pipeline =
+            wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone()).with_messages(&messages);
         Self { pipeline, store, index, policies, clock, engine, config: pipeline_config, messages, _folder: folder }
     }
 

@@ -201,7 +201,8 @@ async fn x3_no_answer_ever_breaks_a_limit_of_either_side() {
     let made = service.pipeline.pair().await.unwrap();
     assert!(made > 5, "{made}");
     for event in service.events().await.iter().filter(|event| event.kind == "match.created") {
-        let pair: Vec<usize> = event.data["participants"].as_array().unwrap().iter().map(|id| number(id.as_str().unwrap())).collect();
+        let pair: Vec<usize> =
+            event.data["participants"].as_array().unwrap().iter().map(|id| number(id.as_str().unwrap())).collect();
         assert!(fits(pair[0], pair[1]), "{pair:?}");
     }
 }

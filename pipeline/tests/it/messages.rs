@@ -41,7 +41,11 @@ async fn filled() -> Harness {
         message("dinner", "where do we eat tonight", &["team"]),
         message("secret", "the budget of next year", &["board"]),
         message("notice", "the lift is broken", &["*"]),
-        Message { conversation: "garden".into(), author: "bob".into(), ..message("garden", "we eat in the garden", &["team"]) },
+        Message {
+            conversation: "garden".into(),
+            author: "bob".into(),
+            ..message("garden", "we eat in the garden", &["team"])
+        },
         Message { at: start_of_time() - TimeDelta::days(3), ..message("old", "we eat at noon", &["team"]) },
     ] {
         service.pipeline.put_message(&tenant(), message).await.unwrap();
@@ -54,7 +58,10 @@ async fn x6_only_those_who_may_find_a_message() {
     let service = filled().await;
     for by in [By::Both, By::Meaning, By::Words] {
         let ask = |question: &str, readers: &[&str]| MessageSearch { by, ..search(question, readers) };
-        assert!(!found(&service, ask("the budget of next year", &["ann", "team"])).await.contains(&"secret".into()), "{by:?}");
+        assert!(
+            !found(&service, ask("the budget of next year", &["ann", "team"])).await.contains(&"secret".into()),
+            "{by:?}"
+        );
         assert_eq!(found(&service, ask("the budget of next year", &["board"])).await[0], "secret", "{by:?}");
         assert!(found(&service, ask("the lift is broken", &["nobody"])).await == ["notice"], "{by:?}");
     }
@@ -91,7 +98,8 @@ async fn x6_meaning_and_words_together() {
     let hits = service.pipeline.search_messages(&tenant(), search("where do we eat tonight", &["team"])).await.unwrap();
     assert_eq!(hits[0].message.id, "dinner");
     assert!(hits[0].has_words && hits[0].similarity.is_some_and(|cosine| cosine > 0.99), "{hits:?}");
-    let by_words = service.pipeline.search_messages(&tenant(), MessageSearch { by: By::Words, ..search("tonight", &["team"]) });
+    let by_words =
+        service.pipeline.search_messages(&tenant(), MessageSearch { by: By::Words, ..search("tonight", &["team"]) });
     let by_words = by_words.await.unwrap();
     assert_eq!((by_words.len(), by_words[0].similarity), (1, None));
 }

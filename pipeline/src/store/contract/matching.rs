@@ -87,7 +87,10 @@ pub(crate) async fn x7_who_is_marked_is_listed_in_pages(store: &Shared) {
         let found = store.marked_people(&tenant, after.as_ref(), limit).await.unwrap();
         found.into_iter().map(|(person, _)| person.0).collect::<Vec<_>>()
     };
-    assert_eq!((page(None, 2).await, page(Some("cec"), 9).await), (vec!["ann".into(), "cec".into()], vec!["dan".into()]));
+    assert_eq!(
+        (page(None, 2).await, page(Some("cec"), 9).await),
+        (vec!["ann".into(), "cec".into()], vec!["dan".into()])
+    );
     // What is taken back leaves the list.
     let clean = Change { people: vec![("cec".into(), Record::default(), 1)], ..Change::default() };
     put(store, "a", clean).await;

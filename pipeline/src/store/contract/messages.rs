@@ -42,7 +42,10 @@ pub(crate) async fn x6_messages_are_kept_replaced_and_removed(store: &Shared) {
     assert_eq!(messages.after(None, 9).await.unwrap(), [first.clone(), other.clone()]);
     assert_eq!(messages.after(Some((&tenant, "m\\1")), 9).await.unwrap(), std::slice::from_ref(&other));
     assert_eq!(messages.of_author(&tenant, "ann", 9).await.unwrap(), ["m\\1"]);
-    assert!(messages.by_words(&tenant, &asked("two", &["z"]), 9).await.unwrap().is_empty(), "the words of before are gone");
+    assert!(
+        messages.by_words(&tenant, &asked("two", &["z"]), 9).await.unwrap().is_empty(),
+        "the words of before are gone"
+    );
     assert_eq!(messages.by_words(&tenant, &asked("four", &["z"]), 9).await.unwrap(), ["m\\1"]);
     assert!(messages.older_than(noon(), 9).await.unwrap().is_empty());
     let later = noon() + TimeDelta::seconds(1);
@@ -67,7 +70,8 @@ pub(crate) async fn x6_words_find_what_a_reader_may_find(store: &Shared) {
     let ids = async |search: MessageSearch| {
         let mut ids = messages.by_words(&tenant, &search, 9).await.unwrap();
         ids.sort();
-        let rows = messages.admitted(&tenant, &["one", "two", "late", "other"].map(String::from), &search).await.unwrap();
+        let rows =
+            messages.admitted(&tenant, &["one", "two", "late", "other"].map(String::from), &search).await.unwrap();
         (ids, rows.len())
     };
     assert_eq!(ids(asked("Lift", &["nobody"])).await, (vec!["one".to_owned()], 1));

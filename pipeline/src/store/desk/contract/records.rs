@@ -111,11 +111,14 @@ pub(crate) async fn c6_a_person_is_exported_and_erased_with_a_receipt(store: &Sh
 
     store.put_profile(&profile("a", "ann", "chess")).await.unwrap();
     let like = Tie { from: "ann".into(), to: "bob".into(), kind: TieKind::Like, at: noon() };
-    let remembered = Change { people: vec![("ann".into(), Record::default(), 0)], ties: vec![like], ..Change::default() };
+    let remembered =
+        Change { people: vec![("ann".into(), Record::default(), 0)], ties: vec![like], ..Change::default() };
     store.put_change(&tenant(), remembered, News::default()).await.unwrap();
 
     let export = desk.export_person(&admin, "ann").await.unwrap();
-    for (name, count) in ["profile", "matching", "answers"].map(|name| (name, 1)).into_iter().chain(["matches"].map(|name| (name, 0))) {
+    for (name, count) in
+        ["profile", "matching", "answers"].map(|name| (name, 1)).into_iter().chain(["matches"].map(|name| (name, 0)))
+    {
         assert_eq!(export[name].as_array().map(Vec::len), Some(count), "{name}");
     }
     for (name, count) in [
@@ -138,9 +141,20 @@ pub(crate) async fn c6_a_person_is_exported_and_erased_with_a_receipt(store: &Sh
     assert_eq!((receipt.rows["profiles"], receipt.rows["match_people"], receipt.rows["ties"]), (1, 1, 1));
     assert_eq!(desk.receipt(&tenant(), receipt.id).await.unwrap(), receipt);
     let gone = desk.export_person(&admin, "ann").await.unwrap();
-    for name in
-        ["items", "evidence", "decisions", "reports_made", "reports_about", "messages", "appeals", "actions", "facts", "profile", "matching", "answers"]
-    {
+    for name in [
+        "items",
+        "evidence",
+        "decisions",
+        "reports_made",
+        "reports_about",
+        "messages",
+        "appeals",
+        "actions",
+        "facts",
+        "profile",
+        "matching",
+        "answers",
+    ] {
         assert_eq!(gone[name].as_array().map(Vec::len), Some(0), "{name}");
     }
     assert!(desk.search(&tenant(), "fool", 9).await.unwrap().is_empty());
