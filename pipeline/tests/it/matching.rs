@@ -227,8 +227,9 @@ async fn x5_two_likes_make_one_match_even_at_the_same_moment() {
     // What was answered taught the model and the people.
     let (_, version) = service.store.load_score_model(&tenant()).await.unwrap().unwrap();
     assert_eq!(version, 2);
-    let rate = |rating| {
-        service.pipeline.rate_match(&tenant(), made.id, &made.participants[0], Feedback { rating, replied: None })
+    let rate = async |rating| {
+        let feedback = Feedback { rating, replied: None };
+        service.pipeline.rate_match(&tenant(), made.id, &made.participants[0], feedback).await
     };
     rate(Some(5)).await.unwrap();
     rate(Some(4)).await.unwrap();
@@ -236,10 +237,7 @@ async fn x5_two_likes_make_one_match_even_at_the_same_moment() {
     let other = service.store.load_remembered(&tenant(), &["p1".into()]).await.unwrap().remove(0).record.behaviour;
     assert_eq!((other.rating_sum, other.ratings, other.received.yes, other.given.yes), (4.0, 1.0, 1.0, 1.0));
 
-    let end = |by: &str| {
-        let by = ProfileId::from(by);
-        async move { service.pipeline.end_match(&tenant(), made.id, Some(&by), "skipped").await }
-    };
+    let end = async |by: &str| service.pipeline.end_match(&tenant(), made.id, Some(&by.into()), "skipped").await;
     assert_eq!(end("p9").await.unwrap_err().kind(), Kind::Invalid, "not in it");
     let over = service.pipeline.end_match(&tenant(), made.id, Some(&"p0".into()), "skipped").await.unwrap();
     assert_eq!(over.ended.unwrap().by, Some("p0".into()));

@@ -98,9 +98,8 @@ async fn x6_meaning_and_words_together() {
     let hits = service.pipeline.search_messages(&tenant(), search("where do we eat tonight", &["team"])).await.unwrap();
     assert_eq!(hits[0].message.id, "dinner");
     assert!(hits[0].has_words && hits[0].similarity.is_some_and(|cosine| cosine > 0.99), "{hits:?}");
-    let by_words =
-        service.pipeline.search_messages(&tenant(), MessageSearch { by: By::Words, ..search("tonight", &["team"]) });
-    let by_words = by_words.await.unwrap();
+    let tonight = MessageSearch { by: By::Words, ..search("tonight", &["team"]) };
+    let by_words = service.pipeline.search_messages(&tenant(), tonight).await.unwrap();
     assert_eq!((by_words.len(), by_words[0].similarity), (1, None));
 }
 
