@@ -70,7 +70,7 @@ use crate::{
 
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
 use pictures::Seen;
-pub use profiles::Written;
+pub use profiles::{Like, Written};
 use ruling::Ruling;
 use texts::{Folded, JudgedText, Listed, TextModel};
 
@@ -99,15 +99,6 @@ pub enum Mode {
     Record,
     /// Judge only: nothing is written, no state changes, no action goes out.
     DryRun,
-}
-
-/// What to look for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Like {
-    /// People like this text.
-    Text(String),
-    /// People like this person (who is left out of the answer).
-    Profile(ProfileId),
 }
 
 type ParticipantKey = (TenantId, CallId, ActorId);
@@ -603,9 +594,4 @@ fn no_facts(envelope: &Envelope) -> Facts<'static> {
 /// Whose context a message has: an author's in a conversation.
 fn author(envelope: &Envelope) -> Option<AuthorKey> {
     Some((envelope.tenant.clone(), envelope.conversation.clone()?, envelope.actor.clone()?))
-}
-
-/// `name@version` of a loaded model; the name alone when it is not loaded (its use then fails with what to do).
-fn versioned(engine: &Engine, name: &str) -> String {
-    engine.spec(name).map_or_else(|_| name.to_owned(), |spec| format!("{name}@{}", spec.version))
 }

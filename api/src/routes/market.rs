@@ -23,7 +23,7 @@ const BARS: usize = 10;
 
 /// How attention was spread over people this week.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ExposureView {
+pub struct AttentionSpread {
     /// People who were on somebody's list.
     people: usize,
     /// Gini coefficient: 0 when all got the same, towards 1 when one got everything.
@@ -31,12 +31,12 @@ pub struct ExposureView {
     /// Share of all attention that each tenth of these people got, from the least shown to the most shown.
     deciles: Vec<f64>,
     /// How many got how much: ten bars of the same width, from 0 to the most that anybody got.
-    histogram: Vec<ExposureBar>,
+    histogram: Vec<AttentionBar>,
 }
 
 /// One bar.
 #[derive(Debug, PartialEq, Serialize, ToSchema)]
-pub struct ExposureBar {
+pub struct AttentionBar {
     /// More attention than this (the first bar: or none). A first place on a list counts 1, later ones less.
     above: f64,
     /// And at most this.
@@ -50,7 +50,7 @@ fn rounded(value: f64) -> f64 {
 }
 
 /// `shown` in order, least first.
-fn histogram(shown: &[f64]) -> Vec<ExposureBar> {
+fn histogram(shown: &[f64]) -> Vec<AttentionBar> {
     let most = shown.last().copied().unwrap_or_default();
     let edge = |bar: usize| most * bar as f64 / BARS as f64;
     let below = |bar: usize| match bar {
@@ -58,7 +58,7 @@ fn histogram(shown: &[f64]) -> Vec<ExposureBar> {
         BARS => shown.len(),
         _ => shown.partition_point(|value| *value <= edge(bar)),
     };
-    let bar = |bar: usize| ExposureBar {
+    let bar = |bar: usize| AttentionBar {
         above: rounded(edge(bar)),
         up_to: rounded(edge(bar + 1)),
         people: below(bar + 1) - below(bar),
@@ -72,14 +72,14 @@ fn histogram(shown: &[f64]) -> Vec<ExposureBar> {
 #[utoipa::path(
     get, path = "/v1/exposure", tag = "matching", operation_id = "show_exposure",
     responses(
-        (status = 200, description = "This week's lists", body = ExposureView),
+        (status = 200, description = "This week's lists", body = AttentionSpread),
         (status = "4XX", description = "The request is wrong", body = ErrorBody),
     ),
 )]
 pub async fn exposure(
     State(app): State<Shared>,
     caller: Either<ToSearch, ToViewStats>,
-) -> Result<Json<ExposureView>, ApiError> {
+) -> Result<Json<AttentionSpread>, ApiError> {
     let mut shown = app.services.pipeline.exposures(&caller.tenant, READ).await?;
     shown.sort_by(f64::total_cmp);
     let sum: f64 = shown.iter().sum();
@@ -87,7 +87,7 @@ pub async fn exposure(
     let tenth = |n: usize| shown[n * count / 10..(n + 1) * count / 10].iter().sum::<f64>();
     let deciles = (0..10).map(|n| if sum > 0.0 { rounded(tenth(n) / sum) } else { 0.0 }).collect();
     let histogram = histogram(&shown);
-    Ok(Json(ExposureView { people: count, gini: rounded(gini(&shown)), deciles, histogram }))
+    Ok(Json(AttentionSpread { people: count, gini: rounded(gini(&shown)), deciles, histogram }))
 }
 
 /// What scores are made of.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use models::Lane;
 use tokio::sync::OnceCell;
 
-use super::{Pipeline, versioned};
+use super::{Pipeline, switch::versioned};
 use crate::{
     config::IndexConfig,
     error::PipelineError,

@@ -2,13 +2,22 @@
 
 use models::Lane;
 
-use super::{Like, Pipeline, matching::Search, versioned};
+use super::{Pipeline, matching::Search, switch::versioned};
 use crate::{
     error::PipelineError,
     index::{Condition, Hit, missed},
     item::{ProfileId, TenantId, check_name},
     profile::{Profile, ProfileDraft},
 };
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Like {
+    /// People like this text.
+    Text(String),
+    /// People like this person (who is left out of the answer).
+    Profile(ProfileId),
+}
 
 /// A profile that was written.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,11 +13,11 @@ use std::{
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
-use models::Lane;
+use models::{Engine, Lane};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
-use super::{Like, Pipeline, versioned};
+use super::{Like, Pipeline};
 use crate::{
     error::PipelineError,
     index::{Point, Query, VectorIndex},
@@ -314,4 +314,9 @@ impl Pipeline {
         });
         Ok(())
     }
+}
+
+/// `name@version` of a loaded model; the name alone when it is not loaded (its use then fails with what to do).
+pub(super) fn versioned(engine: &Engine, name: &str) -> String {
+    engine.spec(name).map_or_else(|_| name.to_owned(), |spec| format!("{name}@{}", spec.version))
 }
