@@ -180,20 +180,20 @@ async fn x3_no_answer_ever_breaks_a_limit_of_either_side() {
     let fits = |one: usize, other: usize| mutual(&world[one], &world[other]).is_ok();
     let number = |id: &str| id[1..].parse::<usize>().unwrap();
     let mut met = 0;
-    for viewer in 0..PEOPLE {
+    for (viewer, terms) in world.iter().enumerate() {
         let id = format!("p{viewer}");
         let expected: Vec<usize> = (0..PEOPLE).filter(|other| *other != viewer && fits(viewer, *other)).collect();
         met += expected.len();
         let mut listed: Vec<usize> = recommended(&service.pipeline, &id).await.iter().map(|id| number(id)).collect();
         listed.sort_unstable();
-        assert_eq!(listed, expected, "{:?}", world[viewer]);
+        assert_eq!(listed, expected, "{terms:?}");
         let fitting = Some(ProfileId::from(id.as_str()));
         let search =
             Search { like: vec![Like::Text("chess".into())], fits: fitting, limit: PEOPLE, ..Search::default() };
         let found = service.pipeline.search(&tenant(), search).await.unwrap();
         let mut found: Vec<usize> = found.iter().map(|found| number(found.hit.id.as_str())).collect();
         found.sort_unstable();
-        assert_eq!(found, expected, "{:?}", world[viewer]);
+        assert_eq!(found, expected, "{terms:?}");
         service.pipeline.wait(&tenant(), &id.as_str().into(), 0).await.unwrap();
     }
     assert!(met > PEOPLE, "a world in which nobody fits shows nothing: {met}");
