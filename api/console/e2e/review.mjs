@@ -170,7 +170,7 @@ try {
   await ada.getByText('The chain holds').waitFor();
 
   step('axe finds nothing serious on any screen, light and dark');
-  const screens = ['', 'queues', 'queues/threats', `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'wellness', 'account', `people/${appealed.subject}`];
+  const screens = ['', 'queues', 'queues/threats', `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
   for (const screen of screens) {
     await ada.goto(`${base}/console/${screen}`);
     await ada.getByRole('heading', { level: 1 }).first().waitFor();

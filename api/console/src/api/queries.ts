@@ -141,6 +141,19 @@ export const usersQuery = queryOptions({
   queryFn: () => take(client.GET('/v1/users')),
 });
 
+export const keysQuery = queryOptions({
+  queryKey: ['keys'],
+  queryFn: () => take(client.GET('/v1/keys')),
+});
+
+export const deliveriesQuery = (query: { state?: 'due' | 'delivered' | 'dead'; webhook?: string; cursor?: number }) =>
+  queryOptions({
+    queryKey: ['deliveries', query],
+    queryFn: () => take(client.GET('/v1/webhooks/deliveries', { params: { query: { ...query, limit: 50 } } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: 10 * SECOND,
+  });
+
 export const currentPolicyQuery = queryOptions({
   queryKey: ['policy', 'current'],
   queryFn: () => take(client.GET('/v1/policies/current')),
