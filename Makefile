@@ -31,7 +31,7 @@ serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
 QUICK := $(foreach crate,api benches datasets models pipeline workers,\
 	--config profile.release.package.$(crate).opt-level=0 --config profile.release.package.$(crate).debug=false)
 
-test: setup-test setup ## Everything that the tests need, then all tests
+test: setup-test setup test-console ## Everything that the tests need, then all tests
 	$(call say,building what fetches the models (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone $(QUICK)
 	@$(CHAPERONE) models fetch

@@ -138,6 +138,7 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
         ("PUT /v1/review/settings", Some(Lead)),
         ("GET /v1/review/queues", Some(Review)),
         ("GET /v1/stats", Some(Lead)),
+        ("GET /v1/stats/export", Some(Lead)),
         ("GET /v1/review/search", Some(Review)),
         ("GET /v1/review/events", Some(Review)),
         ("GET /v1/users", Some(Lead)),

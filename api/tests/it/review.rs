@@ -105,6 +105,13 @@ async fn c1_a_message_becomes_a_case_and_a_decision_reaches_the_platform() {
     ] {
         fit(&service.get(path).await.expect(200));
     }
+    let numbers = service.get("/v1/stats/export").await;
+    assert_eq!(numbers.header("content-type"), "text/csv; charset=utf-8");
+    let table = numbers.body.as_str().unwrap();
+    assert!(table.starts_with("day,what,name,count\n"), "{table}");
+    for row in [",automatic_action_by_label,\"threat\",1\n", ",decision_by_action,\"suspend\",1\n"] {
+        assert!(table.contains(row), "{row} in {table}");
+    }
     let verified = service.get("/v1/audit/verify").await.expect(200);
     fits::<views::VerifiedView>(&verified);
     assert!(verified.get("broken").is_none() && verified["entries"].as_i64().unwrap() > 5);

@@ -63,6 +63,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(settings::show, settings::put))
         .routes(routes!(stats::queues))
         .routes(routes!(stats::stats))
+        .routes(routes!(stats::export))
         .routes(routes!(stats::search))
         .routes(routes!(stream::stream))
         .routes(routes!(wall::calls))

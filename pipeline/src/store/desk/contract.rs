@@ -13,6 +13,7 @@ use super::{
     decide::DecisionFilter,
     effects::Following,
     reports::ReportFilter,
+    stats::DayCount,
 };
 use crate::{
     action::{Action, ActionKind},
@@ -592,7 +593,16 @@ pub(crate) async fn c4_counts_add_up(store: &Shared) {
     let case = next(&desk, &tom()).await.unwrap();
     clock.advance(TimeDelta::seconds(10));
     desk.decide(&tom(), case.id, draft(Ruling::Uphold), Following::default()).await.unwrap();
-    store.record_outcome(record(envelope("a", ItemKind::Text), ActionKind::Remove)).await.unwrap();
+    let mut removed = record(envelope("a", ItemKind::Text), ActionKind::Remove);
+    let reason = |rule: &str, label: &str| Reason {
+        rule: rule.into(),
+        text: "No.".into(),
+        label: label.into(),
+        score: 0.9,
+        action: ActionKind::Remove,
+    };
+    removed.outcome.verdict.reasons = vec![reason("threats", "threat"), reason("toxicity", "toxic")];
+    store.record_outcome(removed).await.unwrap();
     let counts = desk.queue_counts(&mia()).await.unwrap();
     let general = counts.iter().find(|count| count.queue == "general").unwrap();
     assert_eq!((general.open, general.claimed, general.mine, general.by_priority), (4, 1, 1, [0, 0, 4, 0]));
@@ -600,6 +610,10 @@ pub(crate) async fn c4_counts_add_up(store: &Shared) {
     let stats = desk.stats(&tenant(), from, to).await.unwrap();
     assert_eq!((stats.decided, stats.overturned, stats.overturn_rate), (1, 0, Some(0.0)));
     assert_eq!((stats.actions[0].name.as_str(), stats.actions[0].count), ("remove", 1));
+    let names = |counts: &[DayCount]| counts.iter().map(|one| (one.name.clone(), one.count)).collect::<Vec<_>>();
+    assert_eq!(names(&stats.actions_by_rule), [("threats".to_owned(), 1)], "the severest");
+    assert_eq!(names(&stats.actions_by_label), [("threat".to_owned(), 1)]);
+    assert!(stats.measures.is_empty(), "it was upheld: nothing was done");
     assert_eq!((stats.decisions[0].name.as_str(), stats.rules[0].name.as_str()), ("uphold", "insult"));
     assert!((stats.mean_waited_seconds - 10.0).abs() < 0.5 && (stats.mean_looked_seconds - 5.0).abs() < 1e-9);
     assert_eq!(code(desk.stats(&tenant(), to, from).await), "stats_range");
