@@ -106,6 +106,7 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
         ("POST /v1/cases/{id}/steps", Some(Review)),
         ("POST /v1/cases/{id}/notes", Some(Review)),
         ("GET /v1/cases/{id}", Some(Review)),
+        ("GET /v1/cases/{id}/similar", Some(Review)),
         ("GET /v1/cases/{id}/media/{media}", None),
         ("POST /v1/cases/{id}/decision", Some(Review)),
         ("GET /v1/decisions", Some(Review)),

@@ -121,6 +121,26 @@ async fn c1_a_message_becomes_a_case_and_a_decision_reaches_the_platform() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c1_a_case_shows_how_others_decided_what_is_like_it() {
+    let service = Service::start().await;
+    setting(&service, |settings| settings["case_actions"] = json!(["remove"])).await;
+    for (actor, words) in [("ann", "miserable coward"), ("bob", "miserable coward, again"), ("cid", "something else")] {
+        let message = json!({ "text": format!("fake:threat=0.99 {words}"), "actor": actor });
+        service.post("/v1/check", &message).await.expect(200);
+    }
+    let first = next(&service).await;
+    assert_eq!(first["subject"], "ann");
+    decide(&service, &first, "uphold", json!({})).await.expect(201);
+    let second = next(&service).await;
+    let path = format!("/v1/cases/{}/similar", second["id"].as_str().unwrap());
+    let found = service.get(&path).await.expect(200);
+    let alike = found.as_array().unwrap().iter().find(|alike| alike["case"]["subject"] == "ann").unwrap();
+    assert_eq!((&alike["decision"]["ruling"], alike["score"].as_f64().unwrap() > 0.35), (&json!("uphold"), true));
+    assert!(found.as_array().unwrap().iter().all(|alike| alike["case"]["id"] != second["id"]), "{found:#}");
+    assert_eq!(service.get(&format!("/v1/cases/{}/similar", uuid::Uuid::now_v7())).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c1_evidence_pictures_open_by_short_lived_addresses_only() {
     let service = Service::start().await;
     setting(&service, |settings| settings["case_actions"] = json!(["remove"])).await;

@@ -49,6 +49,15 @@ export const caseQuery = (id: string) =>
     refetchInterval: 40 * SECOND,
   });
 
+/** How others decided what is like this case; it hardly changes while one looks. */
+export const similarQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['similar', id],
+    queryFn: () => take(client.GET('/v1/cases/{id}/similar', { params: { path: { id } } })),
+    staleTime: 300 * SECOND,
+    retry: false,
+  });
+
 export const personQuery = (actor: string) =>
   queryOptions({
     queryKey: ['person', actor],
