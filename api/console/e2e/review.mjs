@@ -47,6 +47,8 @@ const api = async (path, body, method = body ? 'POST' : 'GET') => {
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
   return answer.json();
 };
+/** Follows a link of the navigation. */
+const go = (page, screen) => page.getByRole('navigation', { name: 'Screens' }).getByRole('link', { name: screen, exact: true }).click();
 const caseOf = (page) => new URL(page.url()).pathname.split('/').pop();
 const claimed = (page) => page.getByTestId('lease').waitFor();
 const step = (name) => console.log(`${((Date.now() - began) / 1000).toFixed(1)} s  ${name}`);
@@ -69,14 +71,14 @@ try {
   assert.equal(await mia.getByRole('link', { name: 'Policy' }).count(), 0);
   await mia.goto(`${base}/console/policy`);
   await mia.getByText('This screen is not for your role').waitFor();
-  await mia.getByRole('link', { name: 'Overview' }).click();
+  await go(mia, 'Overview');
 
   step('a lead changes the policy, backtests it, and puts it into force');
   const advertisement = { text: 'fake:spam=0.75 limited offer', conversation: 'room' };
   assert.equal((await api('/v1/check', { ...advertisement, actor: 'early' })).action, 'allow');
   const lea = await open(browser);
   await signIn(lea, 'lea');
-  await lea.getByRole('link', { name: 'Policy' }).click();
+  await go(lea, 'Policy');
   const editor = lea.getByRole('textbox', { name: 'Text of the policy' });
   await editor.waitFor();
   const before = await editor.inputValue();
@@ -191,7 +193,7 @@ try {
   await mia.getByText('Somebody else has to take it').waitFor();
   const ada = await open(browser);
   await signIn(ada, 'ada');
-  await ada.getByRole('link', { name: 'Appeals' }).click();
+  await go(ada, 'Appeals');
   await ada.getByRole('link', { name: 'Open the case' }).click();
   await ada.getByRole('button', { name: 'Claim this case' }).click();
   await claimed(ada);
@@ -202,7 +204,7 @@ try {
   assert.equal((await api(`/v1/appeals/${appeal.id}`)).state, 'overturned');
 
   step('the audit holds');
-  await ada.getByRole('link', { name: 'Audit' }).click();
+  await go(ada, 'Audit');
   await ada.getByRole('button', { name: 'Check the chain' }).click();
   await ada.getByText('The chain holds').waitFor();
 

@@ -1,4 +1,5 @@
 /** Whoever is signed in, for every screen. */
+import type { QueryClient } from '@tanstack/react-query';
 import { createContext, useContext } from 'react';
 import type { Permission } from '../domain/access';
 import type { Session } from './types';
@@ -18,3 +19,9 @@ export const useMay = (): ((permission: Permission) => boolean) => {
   const { permissions } = useSession();
   return (permission) => permissions.includes(permission);
 };
+
+/** Somebody else sits here now, or nobody: what was read for the one before is forgotten. The gate's own query stays, so that it hears of it. */
+export function changeSession(queries: QueryClient, session: Session | null): void {
+  queries.setQueryData(['session'], session);
+  queries.removeQueries({ predicate: ({ queryKey: [first] }) => first !== 'session' });
+}

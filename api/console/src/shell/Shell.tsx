@@ -6,7 +6,7 @@ import { useEffect, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { client, take } from '../api/client';
 import { queuesQuery } from '../api/queries';
-import { useSession } from '../api/session';
+import { changeSession, useSession } from '../api/session';
 import { useStream } from '../api/stream';
 import { offered } from '../domain/access';
 import { Icon } from '../parts/Icon';
@@ -24,8 +24,7 @@ export function useSignOut() {
   return useMutation({
     mutationFn: () => take(client.DELETE('/v1/session')),
     onSuccess: () => {
-      queries.clear();
-      queries.setQueryData(['session'], null);
+      changeSession(queries, null);
     },
     onError: tell.refused,
   });

@@ -2,7 +2,7 @@
 import { Anchor, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { standingQuery } from '../../api/queries';
+import { similarQuery, standingQuery } from '../../api/queries';
 import type { Case, CasePage, Decision } from '../../api/types';
 import { forHowLong } from '../../domain/time';
 import { Act, Ago, CaseLink, Chip, Person, percent } from '../../parts/small';
