@@ -75,7 +75,8 @@ impl Pipeline {
         let vectors = try_join_all(texts.map(|text| self.engine.embed(model, text, Lane::Bulk))).await?;
         let Some((asked, vectors)) = vectors.split_first() else { return Ok(Vec::new()) };
         let cosine = |vector: &[f32]| asked.iter().zip(vector).map(|(a, b)| a * b).sum::<f32>();
-        let mut scored: Vec<(Found, f32)> = others.into_iter().zip(vectors.iter().map(|vector| cosine(vector))).collect();
+        let mut scored: Vec<(Found, f32)> =
+            others.into_iter().zip(vectors.iter().map(|vector| cosine(vector))).collect();
         scored.retain(|(_, score)| *score >= LEAST);
         scored.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         scored.truncate(count);

@@ -43,7 +43,8 @@ pub(super) async fn leave_cases(client: &Client, before: &Value) -> Result<u64> 
     let done = client.get(&format!("/v1/actors/{OBJECTS}/actions")).await?;
     let item = done.pointer("/actions/0/item").filter(|item| item.is_string());
     if let Some(item) = item {
-        let appeal = json!({ "actor": OBJECTS, "item": item, "text": "I was only joking, everybody in the lounge knows me." });
+        let appeal =
+            json!({ "actor": OBJECTS, "item": item, "text": "I was only joking, everybody in the lounge knows me." });
         client.post("/v1/appeals", &appeal).await?;
     }
     let queues = client.get("/v1/review/queues").await?;

@@ -151,9 +151,14 @@ pub(super) fn what_next(base: &str, stay: Stay, paint: Paint) -> String {
     let start = match stay {
         Stay::Kept => format!("The service keeps running at {base} until Ctrl-C."),
         Stay::Lingering => {
-            format!("The service stays up at {base} while somebody asks for something, and three minutes longer; Ctrl-C ends it.")
+            format!(
+                "The service stays up at {base} while somebody asks for something, and three minutes longer; Ctrl-C ends it."
+            )
         }
-        Stay::Ended => "Next: `chaperone demo --keep` tells this again and keeps serving; `make serve` starts an empty service.".to_owned(),
+        Stay::Ended => {
+            "Next: `chaperone demo --keep` tells this again and keeps serving; `make serve` starts an empty service."
+                .to_owned()
+        }
     };
     // Whoever comes next uses the usual port.
     let (console, base) = match stay {
