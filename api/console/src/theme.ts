@@ -4,6 +4,8 @@ import { text } from './text/en';
 /** Calm colours, the system's own letters, dense enough for eight hours of tables. */
 export const theme = createTheme({
   primaryColor: 'indigo',
+  // Dark surfaces, borders and letters in one bluish grey.
+  colors: { dark: ['#d3d8de', '#b6bdc6', '#8f969f', '#656d77', '#3b434c', '#2d343c', '#23292f', '#1d2126', '#15181c', '#101317'] },
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 'md',
   cursorType: 'pointer',

@@ -2,6 +2,7 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { createContext, useContext } from 'react';
 import type { Permission } from '../domain/access';
+import { text } from '../text/en';
 import type { Session } from './types';
 
 const Context = createContext<Session | null>(null);
@@ -13,6 +14,9 @@ export function useSession(): Session {
   if (!session) throw new Error('no session above this component');
   return session;
 }
+
+/** What to call them; on an installation without keys nobody has signed in. */
+export const calledOf = ({ name, login }: Session): string => (login === 'key:none' ? text.shell.local : name);
 
 /** May whoever is signed in do this? */
 export const useMay = (): ((permission: Permission) => boolean) => {

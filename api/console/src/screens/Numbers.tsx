@@ -16,12 +16,12 @@ function Totals({ of, name, plain = false }: { of: readonly DayCount[]; name: st
   const rows = useMemo(() => totals(of), [of]);
   if (rows.length === 0) return null;
   return (
-    <Table>
+    <Table layout="fixed" mb="sm">
       <Table.Thead>
         <Table.Tr>
           <Table.Th>{name}</Table.Th>
-          <Table.Th ta="right">{text.numbers.count}</Table.Th>
-          <Table.Th ta="right">{text.numbers.share}</Table.Th>
+          <Table.Th ta="right" w={110}>{text.numbers.count}</Table.Th>
+          <Table.Th ta="right" w={90}>{text.numbers.share}</Table.Th>
         </Table.Tr>
       </Table.Thead>
       <Table.Tbody>

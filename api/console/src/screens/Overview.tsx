@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { breakersQuery, metricsQuery, queuesQuery, readyQuery, statsQuery } from '../api/queries';
-import { useMay, useSession } from '../api/session';
+import { calledOf, useMay, useSession } from '../api/session';
 import type { LivePoint } from '../api/stream';
 import type { QueueCount } from '../api/types';
 import { quantile, samples, total } from '../domain/quantile';
@@ -194,14 +194,15 @@ function Service() {
 
 export function OverviewScreen() {
   const may = useMay();
-  const { name, exposure } = useSession();
+  const session = useSession();
+  const { exposure } = session;
   const queues = useQuery(queuesQuery);
   const [days, setDays] = useState('14');
   const sum = (of: (queue: QueueCount) => number) => queues.data?.reduce((all, queue) => all + of(queue), 0) ?? 0;
   const overdue = sum((queue) => queue.overdue);
   return (
     <Screen
-      title={text.overview.hello(name)}
+      title={text.overview.hello(calledOf(session))}
       about={text.overview.about}
       actions={may('view_stats') && <SegmentedControl aria-label={text.overview.period} value={days} onChange={setDays} data={['7', '14', '30', '90'].map((value) => ({ value, label: text.overview.days(value) }))} />}
     >

@@ -1,5 +1,5 @@
 /** The right side of a case: what is decided. Every part has a key. */
-import { Button, Checkbox, Group, Select, SimpleGrid, Stack, Text, TextInput, Textarea } from '@mantine/core';
+import { Button, Checkbox, Group, Select, Stack, Text, TextInput, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import { settingsQuery } from '../../api/queries';
@@ -115,14 +115,14 @@ export function Decide({ about, draft, change, letters, suggestion, reports, bus
       )}
       <Textarea label={text.case.note} autosize minRows={1} maxRows={4} value={draft.note} onChange={(event) => change({ ...draft, note: event.currentTarget.value })} />
       {reports > 0 && <Checkbox label={text.case.allReports} checked={draft.allReports} onChange={(event) => change({ ...draft, allReports: event.currentTarget.checked })} />}
-      <SimpleGrid cols={2} spacing="xs" className="submit">
-        <Button onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
+      <div className="submit">
+        <Button px="xs" onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submitNext} letter="N" />
         </Button>
-        <Button variant="default" onClick={() => onSubmit(false)} disabled={!draft.choice} loading={busy}>
+        <Button px="xs" variant="default" onClick={() => onSubmit(false)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submit} letter="S" />
         </Button>
-      </SimpleGrid>
+      </div>
     </Stack>
   );
 }

@@ -22,7 +22,7 @@ function Current({ onRollBack }: { onRollBack: () => void }) {
       {(policy) => (
         <SimpleGrid cols={{ base: 2, md: 4 }}>
           <Tile name={text.policy.inForce} value={text.policy.number(policy.live)} about={policy.policy.version} />
-          <Tile name={text.policy.passRate} value={percent(policy.tally.pass_rate, 1)} about={text.policy.judged(policy.tally.judged)} />
+          <Tile name={text.policy.passRate} value={policy.tally.judged === 0 ? '–' : percent(policy.tally.pass_rate, 1)} about={text.policy.judged(policy.tally.judged)} />
           {policy.canary ? (
             <Tile name={text.policy.trial} value={text.policy.number(policy.canary.version)} about={text.policy.trialOf(policy.canary.percent, percent(policy.canary_tally.pass_rate, 1), policy.canary_tally.judged)} tone="warn" />
           ) : (
@@ -33,10 +33,10 @@ function Current({ onRollBack }: { onRollBack: () => void }) {
               {text.policy.lastChange}
             </Text>
             <Text size="sm" fw={600}>
-              {text.policy.changes[policy.change as 'live'] ?? policy.change} · {policy.by}
+              {policy.revision > 0 ? `${text.policy.changes[policy.change as 'live'] ?? policy.change} · ${policy.by}` : text.policy.never}
             </Text>
             <Text size="xs" c="dimmed" mb={6}>
-              {policy.revision > 0 ? <Ago at={policy.at} /> : text.policy.never} {policy.note}
+              {policy.revision > 0 && <Ago at={policy.at} />} {policy.note}
             </Text>
             <Button size="compact-sm" variant="default" disabled={policy.before == null && policy.canary == null} onClick={onRollBack}>
               {policy.canary ? text.policy.endTrial : text.policy.rollBack}
