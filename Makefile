@@ -69,11 +69,11 @@ bench-micro: ## Time the hot paths one by one
 
 # One test at a time: each has the machine for its minute. Found inputs lie in target/fuzz.
 fuzz: models ## Fuzz every parser of outside bytes, SECONDS_EACH (default 60): an evening's work, not CI's
-	@FUZZ_SECONDS=$(or $(SECONDS_EACH),60) $(CARGO) nextest run --release --locked --workspace --no-fail-fast --test-threads 1 \
+	@FUZZ_SECONDS=$(or $(SECONDS_EACH),60) $(CARGO) nextest run --release --locked --workspace --no-fail-fast --test-threads 1 $(QUICK) \
 		--success-output final -E 'test(fuzz)'
 
 contract: setup-test models ## Send 2,000 generated requests against the OpenAPI document: no 500, no answer that it does not describe
-	@CONTRACT_REQUESTS=2000 $(CARGO) nextest run --release --locked --workspace --success-output final -E 'test(i4_generated_requests)'
+	@CONTRACT_REQUESTS=2000 $(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final -E 'test(i4_generated_requests)'
 
 measure-desk: setup-test ## Time pages and claims of review with 50,000 cases, on SQLite and PostgreSQL
 	@$(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final --test-threads 1 -E 'test(fifty_thousand_cases)'

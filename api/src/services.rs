@@ -105,7 +105,7 @@ impl Services {
             config.pipeline.clone(),
             webhooks,
         )
-        .with_live_max_age(Duration::from_millis(config.queue.live_max_age_ms));
+        .with_live_max_age(config.queue.live_wait());
         pipeline.load_policies().await.context("the policies of the tenants cannot be read")?;
         Ok(Self {
             config: Arc::new(config),

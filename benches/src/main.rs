@@ -33,8 +33,8 @@ struct Arguments {
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
-    /// Models that judge texts in the scenario `analyze`.
-    #[arg(long, value_delimiter = ',', default_value = "toxicity,spam")]
+    /// Models that judge texts in the scenario `analyze`; default: those of the service.
+    #[arg(long, value_delimiter = ',')]
     text_models: Vec<String>,
     /// Milliseconds that judging a picture takes in the scenario chaos-slow.
     #[arg(long, default_value_t = 250)]

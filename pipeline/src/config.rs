@@ -19,7 +19,8 @@ pub struct QueueConfig {
     pub live_capacity: usize,
     /// Items that may wait in the bulk lane before 429.
     pub bulk_capacity: usize,
-    /// Oldest call frame that is still judged, in milliseconds since we accepted it.
+    /// Age of a call frame, in milliseconds since we accepted it, at which a verdict comes too late. It may wait for three quarters of
+    /// that; the last quarter is for judging it.
     pub live_max_age_ms: u64,
     /// RabbitMQ: every name of ours in the broker begins with this.
     pub prefix: String,
@@ -66,6 +67,11 @@ impl QueueConfig {
     /// Items that may wait, per lane in the order of `Lane::ALL`.
     pub fn capacity(&self) -> [usize; 3] {
         [self.interactive_capacity, self.live_capacity, self.bulk_capacity]
+    }
+
+    /// Time for which a call frame may wait for its turn: what its verdict then takes still fits into `live_max_age_ms`.
+    pub fn live_wait(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.live_max_age_ms - self.live_max_age_ms / 4)
     }
 
     /// Can messages of one item each fill `permits`? Only a broker limits that. Errors: `Invalid` with `queue_prefetch`.

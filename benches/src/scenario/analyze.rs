@@ -23,7 +23,9 @@ const WORDS: std::ops::RangeInclusive<usize> = 4..=60;
 /// Latency from the moment at which a comment came, p50 to p99, without and with sentences.
 pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let mut report = Report::new("analyze");
-    let models: Vec<&str> = setting.text_models.iter().map(String::as_str).collect();
+    let defaults = setting.text_models()?;
+    let asked = if setting.text_models.is_empty() { &defaults } else { &setting.text_models };
+    let models: Vec<&str> = asked.iter().map(String::as_str).collect();
     let load: Vec<&str> = ["embed-minilm"].into_iter().chain(models.iter().copied()).collect();
     let text_models = serde_json::to_string(&models)?;
     // No comment comes twice in a round, and none is answered from memory in a later one.
@@ -61,7 +63,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Real sentences, asked for every attribute that the linear models give.
+/// Real sentences, asked for six attributes.
 fn comments(setting: &Setting, spans: bool) -> anyhow::Result<Vec<Request>> {
     let attributes = ["TOXICITY", "SEVERE_TOXICITY", "IDENTITY_ATTACK", "INSULT", "PROFANITY", "THREAT"];
     let requested: serde_json::Map<_, _> =

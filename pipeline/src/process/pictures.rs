@@ -19,8 +19,8 @@ pub(super) struct Seen {
 }
 
 impl Pipeline {
-    /// All picture models on one picture, then the second opinion on what they suspect. A frame goes on without it when it cannot be had; an
-    /// upload, which can wait, is the model's failure.
+    /// All picture models on one picture, then the second opinion on what they suspect. A frame goes on without it when it cannot be had or
+    /// when it is late already; an upload, which can wait, is the model's failure.
     pub(super) async fn judge_picture(&self, pixels: Arc<Pixels>, work: &Work<'_>) -> Result<Seen, PipelineError> {
         let answers = self
             .config
@@ -31,6 +31,11 @@ impl Pipeline {
         let opinion = &self.config.second_opinion;
         if opinion.model.is_empty() || !opinion.suspects(&first) {
             return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
+        }
+        // The second model costs ten frames: one that is late already would only make its neighbours late as well.
+        if self.overdue(work.envelope, work.lane, work.mode).is_some() {
+            count("late");
+            return Ok(Seen { signals: first, suspected: true, unconfirmed: true });
         }
         match self.engine.classify(&opinion.model, Input::Image(pixels), work.lane).await.map_err(PipelineError::from) {
             Ok(second) => {

@@ -14,7 +14,7 @@ use std::{
 pub(crate) enum Shed {
     /// A newer frame of the same participant came while it waited.
     Displaced,
-    /// It became older than `queue.live_max_age_ms`.
+    /// It waited for longer than [`QueueConfig::live_wait`](crate::config::QueueConfig::live_wait).
     Stale,
 }
 

@@ -139,7 +139,7 @@ impl MemoryQueue {
     /// Opens the queue; what an earlier process accepted and did not finish waits again, oldest first. Frames that became
     /// too old meanwhile are given up.
     pub async fn open(config: &QueueConfig, store: Arc<dyn Store>, clock: Clock) -> Result<Self, PipelineError> {
-        let lanes = Lanes::new(config.capacity(), Duration::from_millis(config.live_max_age_ms));
+        let lanes = Lanes::new(config.capacity(), config.live_wait());
         let (settled, inbox) = mpsc::channel(4 * ACK_BATCH);
         tokio::spawn(settle(Arc::clone(&store), inbox));
         let state = State { lanes, kept: HashMap::new(), kept_bytes: 0, closed: false };

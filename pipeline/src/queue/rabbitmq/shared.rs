@@ -76,7 +76,7 @@ impl Shared {
             subscriptions: watch::channel(0).0,
             suspects: Mutex::default(),
             start: Instant::now(),
-            inbox: Mutex::new(Inbox::new(Duration::from_millis(config.live_max_age_ms))),
+            inbox: Mutex::new(Inbox::new(config.live_wait())),
             in_flight: Default::default(),
         })
     }
@@ -94,7 +94,7 @@ impl Shared {
     }
 
     pub(super) fn max_age(&self) -> Duration {
-        Duration::from_millis(self.config.live_max_age_ms)
+        self.config.live_wait()
     }
 
     /// Time that publishing may take.
