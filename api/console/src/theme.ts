@@ -18,6 +18,7 @@ export const theme = createTheme({
     Table: { defaultProps: { verticalSpacing: 'xs', horizontalSpacing: 'md', highlightOnHover: true } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 300 } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 }, closeButtonProps: { 'aria-label': text.close } } },
+    SegmentedControl: { styles: { root: { background: 'var(--surface)', border: '1px solid var(--line)' } } },
     Anchor: { defaultProps: { underline: 'hover' } },
   },
 });

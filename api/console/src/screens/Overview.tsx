@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { breakersQuery, metricsQuery, queuesQuery, readyQuery, statsQuery } from '../api/queries';
-import { calledOf, useMay, useSession } from '../api/session';
+import { useMay, useSession } from '../api/session';
 import type { LivePoint } from '../api/stream';
 import type { QueueCount } from '../api/types';
 import { quantile, samples, total } from '../domain/quantile';
@@ -202,7 +202,7 @@ export function OverviewScreen() {
   const overdue = sum((queue) => queue.overdue);
   return (
     <Screen
-      title={text.overview.hello(calledOf(session))}
+      title={text.overview.hello(session.csrf ? session.name : '')}
       about={text.overview.about}
       actions={may('view_stats') && <SegmentedControl aria-label={text.overview.period} value={days} onChange={setDays} data={['7', '14', '30', '90'].map((value) => ({ value, label: text.overview.days(value) }))} />}
     >

@@ -161,7 +161,7 @@ export const text = {
   sure: { type: (word: string) => `Type ${word} to go on` },
 
   overview: {
-    hello: (name: string) => `Hello ${name}`,
+    hello: (name: string) => (name ? `Hello ${name}` : 'Hello'),
     about: 'What waits, what machines and people did, and whether everything runs.',
     period: 'Period',
     days: (count: string) => `${count} days`,
