@@ -67,34 +67,40 @@ impl Desk {
         rows.iter().map(found).collect()
     }
 
-    /// Kept texts that share a telling word with `text`, those that share most first.
+    /// Kept texts that share telling words with `text`, those that share most first: of each word's newest.
     pub async fn sharing_words(
         &self,
         tenant: &TenantId,
         text: &str,
         count: usize,
     ) -> Result<Vec<Found>, PipelineError> {
-        let words = telling_words(text);
-        if words.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tenant = tenant.clone();
-        let rows = self
-            .read("sharing_words", move |mut link| {
-                Box::pin(async move {
-                    let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                    let asked = if link.choose("fts5", "tsquery") == "fts5" { quoted.join(" OR ") } else { words.join(" | ") };
-                    let sql = link.choose(
-                        "SELECT case_id, id, subject, body FROM evidence_words WHERE evidence_words MATCH $2 AND tenant = $1
-                         ORDER BY rank LIMIT $3",
-                        "SELECT case_id, id, subject, body FROM evidence_words, to_tsquery('simple', $2) AS asked
-                         WHERE words @@ asked AND tenant = $1 ORDER BY ts_rank(words, asked) DESC, id DESC LIMIT $3",
-                    );
-                    link.rows(sql, values![tenant.as_str(), asked, limit(count)]).await
-                })
+        let (tenant, words) = (tenant.clone(), telling_words(text));
+        self.read("sharing_words", move |mut link| {
+            Box::pin(async move {
+                // Word by word: a list's end is cheap to read, ranking everything that holds a common word is not.
+                let sql = link.choose(
+                    "SELECT case_id, id, subject, body FROM evidence_words WHERE evidence_words MATCH $2 AND tenant = $1
+                     ORDER BY rowid DESC LIMIT $3",
+                    "SELECT case_id, id, subject, body FROM evidence_words
+                     WHERE words @@ to_tsquery('simple', $2) AND tenant = $1 ORDER BY id DESC LIMIT $3",
+                );
+                let mut shared: Vec<(Found, usize)> = Vec::new();
+                for word in words {
+                    let asked = if link.choose("fts5", "tsquery") == "fts5" { format!("\"{word}\"") } else { word };
+                    for row in link.rows(sql, values![tenant.as_str(), asked, limit(count)]).await? {
+                        let one = found(&row)?;
+                        match shared.iter_mut().find(|(known, _)| known.evidence == one.evidence) {
+                            Some((_, times)) => *times += 1,
+                            None => shared.push((one, 1)),
+                        }
+                    }
+                }
+                shared.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+                shared.truncate(count);
+                Ok(shared.into_iter().map(|(found, _)| found).collect())
             })
-            .await?;
-        rows.iter().map(found).collect()
+        })
+        .await
     }
 }
 
