@@ -13,7 +13,7 @@ CONSOLE_SOURCES := $(shell find $(CONSOLE) \( -name node_modules -o -name dist -
 
 say = @printf '\n== %s\n' "$(1)"
 
-.PHONY: fuzz contract help demo serve test test-console models bench bench-peers bench-micro lint lint-deploy setup setup-test build console
+.PHONY: fuzz contract measure-desk help demo serve test test-console models bench bench-peers bench-micro lint lint-deploy setup setup-test build console
 
 help: ## List what can be made
 	@echo 'Chaperone: moderation and matching beside a chat and video-call platform.'
@@ -31,7 +31,7 @@ serve: models ## Run the service on 127.0.0.1:8080 with its state in ./data
 QUICK := $(foreach crate,api benches datasets models pipeline workers,\
 	--config profile.release.package.$(crate).opt-level=0 --config profile.release.package.$(crate).debug=false)
 
-test: setup-test setup ## Everything that the tests need, then all tests
+test: setup-test setup test-console ## Everything that the tests need, then all tests
 	$(call say,building what fetches the models (the first time takes a while))
 	@$(CARGO) build --release --locked --workspace --bin chaperone $(QUICK)
 	@$(CHAPERONE) models fetch
@@ -74,6 +74,9 @@ fuzz: models ## Fuzz every parser of outside bytes, SECONDS_EACH (default 60): a
 
 contract: setup-test models ## Send 2,000 generated requests against the OpenAPI document: no 500, no answer that it does not describe
 	@CONTRACT_REQUESTS=2000 $(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final -E 'test(i4_generated_requests)'
+
+measure-desk: setup-test ## Time pages and claims of review with 50,000 cases, on SQLite and PostgreSQL
+	@$(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final --test-threads 1 -E 'test(fifty_thousand_cases)'
 
 lint: ## Formatting and clippy, as CI wants them
 	@$(CARGO) fmt --all --check

@@ -37,6 +37,8 @@ if [ "$purpose" = test ]; then
     need flock util-linux
     # Certificates of a private broker.
     need openssl openssl
+    # The day at the desk of the review console.
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || packages+=(chromium)
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -23,6 +23,7 @@ use models::{Engine, Lane, Pixels};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
+pub mod alike;
 pub mod backtests;
 pub mod calls;
 pub mod enforcement;

@@ -1,5 +1,5 @@
 // A day at the desk in a real browser, against a service that `api/tests/it/console.rs` has started and filled.
-// CONSOLE_URL, CHROMIUM and PASSWORD come from there. Ends with an error when anything is not as it should be.
+// CONSOLE_URL, CHROMIUM, PASSWORD and FRAME (a picture that violates, in base64) come from there. Ends with an error when anything is not as it should be.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,7 +18,7 @@ const wrong = [];
 async function open(browser) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, reducedMotion: 'reduce' });
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(20_000);
   page.on('pageerror', (error) => wrong.push(`thrown: ${error.message}`));
   page.on('console', (line) => /Content Security Policy|Refused to/.test(line.text()) && wrong.push(line.text()));
   page.on('request', (request) => request.url().startsWith(base) || wrong.push(`asked ${request.url()}`));
@@ -47,6 +47,8 @@ const api = async (path, body, method = body ? 'POST' : 'GET') => {
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
   return answer.json();
 };
+/** Follows a link of the navigation. */
+const go = (page, screen) => page.getByRole('navigation', { name: 'Screens' }).getByRole('link', { name: screen, exact: true }).click();
 const caseOf = (page) => new URL(page.url()).pathname.split('/').pop();
 const claimed = (page) => page.getByTestId('lease').waitFor();
 const step = (name) => console.log(`${((Date.now() - began) / 1000).toFixed(1)} s  ${name}`);
@@ -69,14 +71,49 @@ try {
   assert.equal(await mia.getByRole('link', { name: 'Policy' }).count(), 0);
   await mia.goto(`${base}/console/policy`);
   await mia.getByText('This screen is not for your role').waitFor();
-  await mia.getByRole('link', { name: 'Overview' }).click();
+  await go(mia, 'Overview');
 
-  step('a new case appears without a reload');
-  const waiting = async () => Number(await mia.getByTestId('open').textContent());
-  await mia.waitForFunction(() => Number(document.querySelector('[data-testid=open]')?.textContent) > 0);
-  const before = await waiting();
-  await api('/v1/check', { text: 'you fake:threat=0.99 fool', actor: 'newcomer', conversation: 'room' });
-  await mia.waitForFunction((count) => Number(document.querySelector('[data-testid=open]')?.textContent) > count, before);
+  step('a lead changes the policy, backtests it, and puts it into force');
+  const advertisement = { text: 'fake:spam=0.75 limited offer', conversation: 'room' };
+  assert.equal((await api('/v1/check', { ...advertisement, actor: 'early' })).action, 'allow');
+  const lea = await open(browser);
+  await signIn(lea, 'lea');
+  await go(lea, 'Policy');
+  const editor = lea.getByRole('textbox', { name: 'Text of the policy' });
+  await editor.waitFor();
+  const before = await editor.inputValue();
+  await editor.fill(before.replace('spam = 0.80', 'spam = '));
+  await lea.getByRole('alert').getByText(/^Line \d+, column \d+$/).waitFor();
+  await editor.fill(before.replace('spam = 0.80', 'spam = 0.70'));
+  await lea.getByText(/^\d+ rules, no mistake$/).waitFor();
+  await lea.getByRole('group', { name: 'Difference' }).getByText('+ spam = 0.70').waitFor();
+  await lea.getByLabel('Note').fill('Advertisements get through');
+  await lea.getByRole('button', { name: 'Keep as a new version' }).click();
+  await lea.getByRole('heading', { name: 'Version 1' }).waitFor();
+  await lea.getByRole('button', { name: 'Backtest on the last 7 days' }).click();
+  await lea.getByText('done', { exact: true }).waitFor();
+  await lea.getByText('Where the draft is harder').waitFor();
+  await accessible(lea, 'backtest');
+  await lea.getByRole('tab', { name: 'Edit' }).click();
+  await lea.getByRole('button', { name: 'Go live' }).click();
+  const going = lea.getByRole('dialog');
+  await going.getByRole('radio', { name: 'Everybody' }).check();
+  await accessible(lea, 'going live');
+  await going.getByRole('button', { name: 'Go live' }).click();
+  await lea.getByText('Version 1 is in force.').waitFor();
+
+  step('a message and a frame that violate are cases, without a reload');
+  const count = () => mia.getByTestId('open').textContent();
+  const more = (than) => mia.waitForFunction((than) => Number(document.querySelector('[data-testid=open]')?.textContent) > than, than);
+  await more(0);
+  const waiting = Number(await count());
+  assert.equal((await api('/v1/check', { ...advertisement, actor: 'newcomer' })).action, 'remove');
+  await more(waiting);
+  await api('/v1/calls', { id: 'call-1', participants: ['camera'] });
+  const frame = Buffer.from(process.env.FRAME, 'base64');
+  const sent = await fetch(`${base}/v1/calls/call-1/participants/camera/frames`, { method: 'POST', headers: { 'content-type': 'image/png' }, body: frame });
+  assert.equal(sent.status, 202);
+  await more(waiting + 1);
   await accessible(mia, 'overview');
 
   step('the palette claims the next case');
@@ -136,15 +173,17 @@ try {
   assert.ok(await shown.evaluate((image) => image.complete && image.naturalWidth > 0), 'the signed address opens the picture');
 
   step('ten cases by keyboard alone');
-  for (let count = 0; count < 10; count++) {
+  const worked = new Set();
+  for (let round = 0; round < 10; round++) {
     const here = caseOf(mia);
-    await mia.keyboard.press(count % 2 ? '3' : '1');
+    worked.add(here);
+    await mia.keyboard.press(round % 2 ? '3' : '1');
     await mia.keyboard.press('n');
     await mia.waitForURL((url) => !url.pathname.endsWith(here));
     await claimed(mia);
   }
   const made = (await api('/v1/decisions?reviewer=mia&limit=20')).items.filter(({ overturned_at: undone }) => !undone);
-  assert.equal(made.length, 10);
+  assert.deepEqual([made.length, worked.size], [10, 10]);
 
   step('an appeal overturns one; whoever decided never gets it');
   const appealed = made.find(({ ruling }) => ruling === 'act');
@@ -154,7 +193,7 @@ try {
   await mia.getByText('Somebody else has to take it').waitFor();
   const ada = await open(browser);
   await signIn(ada, 'ada');
-  await ada.getByRole('link', { name: 'Appeals' }).click();
+  await go(ada, 'Appeals');
   await ada.getByRole('link', { name: 'Open the case' }).click();
   await ada.getByRole('button', { name: 'Claim this case' }).click();
   await claimed(ada);
@@ -165,20 +204,38 @@ try {
   assert.equal((await api(`/v1/appeals/${appeal.id}`)).state, 'overturned');
 
   step('the audit holds');
-  await ada.getByRole('link', { name: 'Audit' }).click();
+  await go(ada, 'Audit');
   await ada.getByRole('button', { name: 'Check the chain' }).click();
   await ada.getByText('The chain holds').waitFor();
 
-  step('axe finds nothing serious on any screen, light and dark');
-  const screens = ['', 'queues', 'queues/threats', `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'wellness', 'account', `people/${appealed.subject}`];
-  for (const screen of screens) {
-    await ada.goto(`${base}/console/${screen}`);
+  step('axe finds nothing serious on any screen, light and dark; nothing sticks out, down to a tablet');
+  const screens = ['', 'queues', 'queues/threats', `cases/${caseOf(mia)}`, `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'numbers', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
+  const settled = async () => {
     await ada.getByRole('heading', { level: 1 }).first().waitFor();
     await ada.waitForFunction(() => !document.querySelector('[aria-busy=true]'));
-    await accessible(ada, screen);
-    await ada.emulateMedia({ colorScheme: 'dark' });
-    await accessible(ada, `${screen}, dark`);
-    await ada.emulateMedia({ colorScheme: 'light' });
+  };
+  const judge = async (screen) => {
+    await settled();
+    for (const colorScheme of ['light', 'dark']) {
+      await ada.emulateMedia({ colorScheme });
+      await ada.waitForFunction((scheme) => document.documentElement.dataset.mantineColorScheme === scheme, colorScheme);
+      await accessible(ada, `${screen}, ${colorScheme}`);
+    }
+    for (const [width, height] of [[1024, 768], [820, 1180], [1280, 860]]) {
+      await ada.setViewportSize({ width, height });
+      // Charts follow the window a moment later.
+      const fits = ada.waitForFunction(() => document.documentElement.scrollWidth <= window.innerWidth, null, { timeout: 3000 });
+      await fits.catch(() => assert.fail(`${screen} is too wide at ${width}`));
+    }
+  };
+  for (const screen of screens) {
+    await ada.goto(`${base}/console/${screen}`);
+    await judge(screen);
+    if (screen !== 'policy') continue;
+    for (const tab of ['Versions', 'Backtests', 'Tune a cut', 'Breaker']) {
+      await ada.getByRole('tab', { name: tab }).click();
+      await judge(`policy, ${tab}`);
+    }
   }
   assert.deepEqual(wrong, []);
   step('done');

@@ -4,6 +4,8 @@ import { text } from './text/en';
 /** Calm colours, the system's own letters, dense enough for eight hours of tables. */
 export const theme = createTheme({
   primaryColor: 'indigo',
+  // Dark surfaces, borders and letters in one bluish grey.
+  colors: { dark: ['#d3d8de', '#b6bdc6', '#8f969f', '#656d77', '#3b434c', '#2d343c', '#23292f', '#1d2126', '#15181c', '#101317'] },
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 'md',
   cursorType: 'pointer',
@@ -16,6 +18,7 @@ export const theme = createTheme({
     Table: { defaultProps: { verticalSpacing: 'xs', horizontalSpacing: 'md', highlightOnHover: true } },
     Tooltip: { defaultProps: { withArrow: true, openDelay: 300 } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 }, closeButtonProps: { 'aria-label': text.close } } },
+    SegmentedControl: { styles: { root: { background: 'var(--surface)', border: '1px solid var(--line)' } } },
     Anchor: { defaultProps: { underline: 'hover' } },
   },
 });

@@ -10,8 +10,7 @@ use pipeline::{
         backtest::{Report, Run},
         tuner::Tuning,
     },
-    process::backtests::{MAX_VERDICTS, SILENCE, Trial},
-    review::staff::Staff,
+    process::backtests::{SILENCE, Trial},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
-    app::{App, Shared},
+    app::Shared,
     config::Config,
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Path, Payload},
@@ -58,8 +57,8 @@ pub struct NewBacktest {
     from: Option<DateTime<Utc>>,
     /// Up to then; now when absent.
     to: Option<DateTime<Utc>>,
-    /// What humans have said, up to 10000: beside what reviewers decided since `from`, which is known here, as is what was undone. The report says how
-    /// each side agrees with them.
+    /// What humans have said, up to 10000: in place of what reviewers decided about these items, which is known here, as is what was undone. The
+    /// report says how each side agrees with them.
     #[serde(default)]
     verdicts: Vec<HumanVerdict>,
 }
@@ -144,18 +143,8 @@ impl Payload for Tune {
     }
 }
 
-/// What humans said of items: those of the request, then as many as there is room for of the reviewers' decisions since `from`. Of both about one item,
-/// the request's counts.
-async fn said(
-    app: &App,
-    caller: &Staff,
-    from: DateTime<Utc>,
-    given: &[HumanVerdict],
-) -> Result<HashMap<ItemId, bool>, ApiError> {
-    let room = MAX_VERDICTS.saturating_sub(given.len());
-    let decided = app.services.pipeline.desk().verdicts(&caller.tenant, from, room).await?;
-    let given = given.iter().map(|verdict| (ItemId(verdict.item), verdict.violates));
-    Ok(decided.into_iter().chain(given).collect())
+fn given(verdicts: &[HumanVerdict]) -> HashMap<ItemId, bool> {
+    verdicts.iter().map(|verdict| (ItemId(verdict.item), verdict.violates)).collect()
 }
 
 /// Begin a backtest
@@ -188,7 +177,7 @@ pub async fn start(
     };
     let to = new.to.unwrap_or(now);
     let from = new.from.unwrap_or(to - TimeDelta::days(DAYS));
-    let verdicts = said(&app, &caller, from, &new.verdicts).await?;
+    let verdicts = given(&new.verdicts);
     let (tenant, by) = (caller.tenant.clone(), caller.name.clone());
     let run = pipeline.start_backtest(Trial { tenant, number: new.number, text, from, to, verdicts, by }).await?;
     Ok((StatusCode::ACCEPTED, Json(BacktestView::new(run, now))))
@@ -234,8 +223,8 @@ pub async fn list(State(app): State<Shared>, caller: Seat<ToEditPolicy>) -> Resu
 /// Tune a cut
 ///
 /// From what humans have said about items: precision and recall of every cut of the label's score, and the lowest cut with the wanted precision:
-/// `likely` by its figure, `sure` by the lower end of its 95 % interval. Recall is that among the items you name: what nobody looked at is not
-/// in it.
+/// `likely` by its figure, `sure` by the lower end of its 95 % interval. Recall is that among the items that somebody looked at. A reviewer's
+/// violation counts for the labels that the rule reads which they named.
 #[utoipa::path(
     post, path = "/v1/policies/tune", tag = "policy", operation_id = "tune_cut", request_body = Tune,
     responses(
@@ -249,7 +238,8 @@ pub async fn tune(
     Body(asked): Body<Tune>,
 ) -> Result<Json<Value>, ApiError> {
     let from = app.services.clock.now() - TimeDelta::days(TUNED_DAYS);
-    let verdicts: Vec<(ItemId, bool)> = said(&app, &caller, from, &asked.verdicts).await?.into_iter().collect();
-    let tuning: Tuning = app.services.pipeline.tune(&caller.tenant, &asked.label, asked.precision, &verdicts).await?;
+    let verdicts = given(&asked.verdicts);
+    let tuning: Tuning =
+        app.services.pipeline.tune(&caller.tenant, &asked.label, asked.precision, verdicts, from).await?;
     Ok(Json(serde_json::to_value(tuning).map_err(|error| ApiError::internal(error.to_string()))?))
 }

@@ -138,6 +138,48 @@ async fn p3_traces_of_the_banned_show_and_are_never_shown() {
     assert!(!refused.body.to_string().contains("SECRET"));
 }
 
+async fn backtest(service: &Service, asked: &Value) -> Value {
+    let mut run = service.post("/v1/policies/backtest", asked).await.expect(202);
+    let path = format!("/v1/policies/backtests/{}", run["id"].as_str().unwrap());
+    while run["state"] == "running" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        run = service.get(&path).await.expect(200);
+    }
+    run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p4_what_reviewers_decide_feeds_backtests_and_tuning() {
+    let service = with_policy().await;
+    let mut kept = service.get("/v1/review/settings").await.expect(200);
+    kept["settings"]["case_actions"] = json!(["remove"]);
+    let settings = json!({ "version": kept["version"], "settings": kept["settings"] });
+    service.put("/v1/review/settings", &settings).await.expect(200);
+    for (actor, score, ruling, rule) in [("ann", 0.6, "dismiss", None), ("bob", 0.9, "uphold", Some("insult"))] {
+        say(&service, actor, &format!("you fake:insult={score} fellow")).await;
+        let case = service.post("/v1/review/next", &json!({})).await.expect(200);
+        let decision = json!({
+            "key": uuid::Uuid::now_v7(), "ruling": ruling, "seen": case["version"], "looked_seconds": 3, "rule": rule,
+        });
+        service.post(&format!("/v1/cases/{}/decision", case["id"].as_str().unwrap()), &decision).await.expect(201);
+    }
+    let draft = POLICY.replace("insult >= 0.5", "insult >= 0.8");
+    let report = backtest(&service, &json!({ "text": draft })).await["report"].clone();
+    let agreement = |caught, missed, false_alarms, passed| json!({ "caught": caught, "missed": missed, "false_alarms": false_alarms, "passed": passed });
+    assert_eq!(report["agreement_before"], agreement(1, 0, 1, 0), "{report:#}");
+    assert_eq!(report["agreement_after"], agreement(1, 0, 0, 1));
+    assert_eq!((&report["overturned"], &report["overturned_repeated"]), (&json!(1), &json!(0)));
+
+    let tune = async |label: &str| {
+        service.post("/v1/policies/tune", &json!({ "label": label, "precision": 0.9 })).await.expect(200)
+    };
+    let tuned = tune("insult").await;
+    assert_eq!((&tuned["items"], &tuned["violating"]), (&json!(2), &json!(1)));
+    assert!((tuned["likely"]["cut"].as_f64().unwrap() - 0.9).abs() < 0.01, "{tuned:#}");
+    let other = tune("threat").await;
+    assert_eq!((&other["items"], &other["violating"]), (&json!(1), &json!(0)), "an insult says nothing about threats");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn p4_a_draft_is_backtested_before_it_may_go_live_and_a_cut_is_tuned() {
     let service = Service::start().await;
@@ -153,12 +195,7 @@ async fn p4_a_draft_is_backtested_before_it_may_go_live_and_a_cut_is_tuned() {
     assert_eq!((refused.status, refused.code()), (409, "backtest_required"));
 
     let asked = json!({ "number": version["number"], "verdicts": verdicts });
-    let mut run = service.post("/v1/policies/backtest", &asked).await.expect(202);
-    let path = format!("/v1/policies/backtests/{}", run["id"].as_str().unwrap());
-    while run["state"] == "running" {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        run = service.get(&path).await.expect(200);
-    }
+    let run = backtest(&service, &asked).await;
     assert_eq!((&run["state"], &run["items"]), (&json!("done"), &json!(4)), "{run:#}");
     let report = &run["report"];
     assert_eq!((&report["passed_before"], &report["passed_after"]), (&json!(4), &json!(2)));

@@ -105,12 +105,39 @@ async fn c1_a_message_becomes_a_case_and_a_decision_reaches_the_platform() {
     ] {
         fit(&service.get(path).await.expect(200));
     }
+    let numbers = service.get("/v1/stats/export").await;
+    assert_eq!(numbers.header("content-type"), "text/csv; charset=utf-8");
+    let table = numbers.body.as_str().unwrap();
+    assert!(table.starts_with("day,what,name,count\n"), "{table}");
+    for row in [",automatic_action_by_label,\"threat\",1\n", ",decision_by_action,\"suspend\",1\n"] {
+        assert!(table.contains(row), "{row} in {table}");
+    }
     let verified = service.get("/v1/audit/verify").await.expect(200);
     fits::<views::VerifiedView>(&verified);
     assert!(verified.get("broken").is_none() && verified["entries"].as_i64().unwrap() > 5);
     let export = service.get("/v1/audit/export").await;
     let lines = export.body.as_str().unwrap().lines().count() as i64;
     assert_eq!(lines, verified["entries"].as_i64().unwrap() + 1, "and the export itself");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c1_a_case_shows_how_others_decided_what_is_like_it() {
+    let service = Service::start().await;
+    setting(&service, |settings| settings["case_actions"] = json!(["remove"])).await;
+    for (actor, words) in [("ann", "miserable coward"), ("bob", "miserable coward, again"), ("cid", "something else")] {
+        let message = json!({ "text": format!("fake:threat=0.99 {words}"), "actor": actor });
+        service.post("/v1/check", &message).await.expect(200);
+    }
+    let first = next(&service).await;
+    assert_eq!(first["subject"], "ann");
+    decide(&service, &first, "uphold", json!({})).await.expect(201);
+    let second = next(&service).await;
+    let path = format!("/v1/cases/{}/similar", second["id"].as_str().unwrap());
+    let found = service.get(&path).await.expect(200);
+    let alike = found.as_array().unwrap().iter().find(|alike| alike["case"]["subject"] == "ann").unwrap();
+    assert_eq!((&alike["decision"]["ruling"], alike["score"].as_f64().unwrap() > 0.35), (&json!("uphold"), true));
+    assert!(found.as_array().unwrap().iter().all(|alike| alike["case"]["id"] != second["id"]), "{found:#}");
+    assert_eq!(service.get(&format!("/v1/cases/{}/similar", uuid::Uuid::now_v7())).await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

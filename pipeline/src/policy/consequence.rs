@@ -1,7 +1,13 @@
 //! What a decision leads to beside itself: strikes, the step of the strikes that they reach, and the breaker. Pure.
 
 use super::{ActionDraft, Evaluation, Policy, Rule};
-use crate::{action::ActionKind, enforcement::person::Person};
+use crate::{
+    action::ActionKind,
+    enforcement::{
+        person::Person,
+        strikes::{StrikeRules, StrikeStep},
+    },
+};
 
 /// The rule that a step of the strikes is told by.
 pub const STRIKES: &str = "strikes";
@@ -53,13 +59,7 @@ pub fn add_consequences(
     if draft.strikes == 0 {
         return evaluation;
     }
-    let Some(step) = rules.step(person.strikes, person.strikes.saturating_add(draft.strikes)) else {
-        return evaluation;
-    };
-    // Who is banned already is not suspended.
-    if step.action <= draft.kind || person.restrictions.iter().any(|known| known.kind > step.action) {
-        return evaluation;
-    }
+    let Some(step) = step_beside(rules, person, draft.strikes, draft.kind) else { return evaluation };
     let open = capped.contains(&step.action);
     evaluation.consequence = Some(ActionDraft {
         kind: if open { ActionKind::Review } else { step.action },
@@ -72,6 +72,19 @@ pub fn add_consequences(
         instead_of: open.then_some(step.action),
     });
     evaluation
+}
+
+/// The step to which `strikes` more lead a person, beside an action of `kind`. `None`: to none, or something as hard is done already.
+pub(crate) fn step_beside<'a>(
+    rules: &'a StrikeRules,
+    person: &Person,
+    strikes: u32,
+    kind: ActionKind,
+) -> Option<&'a StrikeStep> {
+    let step = rules.step(person.strikes, person.strikes.saturating_add(strikes))?;
+    // Who is banned already is not suspended.
+    let met = step.action <= kind || person.restrictions.iter().any(|known| known.kind > step.action);
+    (!met).then_some(step)
 }
 
 #[cfg(test)]

@@ -205,6 +205,11 @@ impl Condition {
         self.evasion_alone
     }
 
+    /// Does it look at the score of `label`, alone or in its context?
+    pub(crate) fn reads(&self, label: &str) -> bool {
+        self.alternatives.iter().flat_map(|alternative| &alternative.reads).any(|read| read.label == label)
+    }
+
     /// Does it look at a word list?
     pub(crate) fn reads_lists(&self) -> bool {
         self.alternatives.iter().flat_map(|alternative| &alternative.reads).any(|read| read.label.starts_with(PREFIX))

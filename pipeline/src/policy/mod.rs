@@ -17,6 +17,7 @@ mod share;
 mod tables;
 pub mod tuner;
 
+pub(crate) use consequence::step_beside;
 pub use consequence::{STRIKES, add_consequences};
 pub use error::PolicyError;
 pub use evaluate::{ActionDraft, Evaluation, Facts, evaluate};
@@ -210,6 +211,11 @@ impl Policy {
     /// Does any rule for `kind` look at what is known of the person?
     pub fn reads_person(&self, kind: ItemKind) -> bool {
         self.rules.iter().any(|rule| rule.kinds.contains(&kind) && rule.condition.reads_person())
+    }
+
+    /// Does the rule look at the score of `label`? `None`: there is no such rule.
+    pub fn rule_reads(&self, rule: &str, label: &str) -> Option<bool> {
+        self.rules.iter().find(|known| known.name == rule).map(|rule| rule.condition.reads(label))
     }
 
     /// Does any rule look at a word list?

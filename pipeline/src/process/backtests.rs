@@ -15,7 +15,7 @@ use crate::{
         backtest::{Backtest, Human, Report, Run},
         tuner::{Labelled, Tuning, tune},
     },
-    store::{ItemRecord, OutcomePlace},
+    store::{ItemRecord, OutcomePlace, desk::verdicts::ItemVerdict},
 };
 
 /// Outcomes that are read at once.
@@ -41,7 +41,7 @@ pub struct Trial {
     pub from: DateTime<Utc>,
     /// Up to then.
     pub to: DateTime<Utc>,
-    /// What humans have said: whether an item breaks the rules.
+    /// What humans have said: whether an item breaks the rules. Comes before what reviewers have decided, which is known.
     pub verdicts: HashMap<ItemId, bool>,
     /// Who asks.
     pub by: String,
@@ -117,10 +117,13 @@ impl Pipeline {
                 break;
             }
             place = next;
-            let ids = outcomes.iter().map(|outcome| outcome.envelope.id).collect();
+            let ids: Vec<ItemId> = outcomes.iter().map(|outcome| outcome.envelope.id).collect();
+            let decided = self.desk.verdicts_on(&run.tenant, &ids).await?;
             let overturned = self.store.overturned_items(&run.tenant, ids).await?;
-            let human =
-                |id: &ItemId| Human { violates: verdicts.get(id).copied(), overturned: overturned.contains(id) };
+            let human = |id: &ItemId| Human {
+                violates: verdicts.get(id).or_else(|| decided.get(id)).copied(),
+                overturned: overturned.contains(id),
+            };
             let known: Vec<Human> = outcomes.iter().map(|outcome| human(&outcome.envelope.id)).collect();
             // Conditions of a whole page are work for a thread that may be busy.
             let done = tokio::task::spawn_blocking(move || {
@@ -145,26 +148,37 @@ impl Pipeline {
         run.ok_or_else(|| PipelineError::NotFound { what: "backtest", id: id.to_string() })
     }
 
-    /// Draws precision and recall of a label's cuts from what humans have said about items. Items that are not there, or that no model has
-    /// scored for the label, are left out.
+    /// Draws precision and recall of a label's cuts from what humans have said about items: `verdicts`, and what reviewers have decided since
+    /// `from`, the newest first, as far as there is room. Left out are items that are not there, that no model has scored for the label, and
+    /// those that break a rule which does not read it.
     pub async fn tune(
         &self,
         tenant: &TenantId,
         label: &str,
         target: f64,
-        verdicts: &[(ItemId, bool)],
+        verdicts: HashMap<ItemId, bool>,
+        from: DateTime<Utc>,
     ) -> Result<Tuning, PipelineError> {
         if !(target > 0.0 && target < 1.0) {
             let message = "`precision` is a share between 0 and 1: 0.95 is ninety-five right in a hundred";
             return Err(PipelineError::invalid("precision_out_of_range", message));
         }
         check_count(verdicts.len())?;
+        let (room, policy) = (MAX_VERDICTS - verdicts.len(), self.policies.of(tenant));
+        let decided = self.desk.verdicts_since(tenant, from, room).await?;
+        let of_label = |said: &ItemVerdict| {
+            // Which label it is about is known by the rule only: somebody's spam says nothing about insults.
+            let rule = said.rule.as_ref().filter(|_| said.violates);
+            rule.and_then(|rule| policy.rule_reads(rule, label)).unwrap_or(true)
+        };
+        let decided = decided.into_iter().filter(of_label).map(|said| (said.item, said.violates));
+        let verdicts: HashMap<ItemId, bool> = decided.chain(verdicts).collect();
         let mut labelled = Vec::with_capacity(verdicts.len());
         for (id, violates) in verdicts {
-            let Some(ItemRecord::Judged(outcome)) = self.store.load_item(tenant, *id).await? else { continue };
+            let Some(ItemRecord::Judged(outcome)) = self.store.load_item(tenant, id).await? else { continue };
             let scores = outcome.signals.iter().filter(|signal| signal.label == label).map(|signal| signal.score);
             if let Some(score) = scores.max_by(f32::total_cmp) {
-                labelled.push(Labelled { score, violates: *violates });
+                labelled.push(Labelled { score, violates });
             }
         }
         Ok(tune(&labelled, target))

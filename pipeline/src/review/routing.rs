@@ -13,6 +13,10 @@ pub const BUILTIN: &str = include_str!("../../policies/review.toml");
 pub const DEFAULT_QUEUE: &str = "general";
 /// Queues that one tenant may have.
 pub const MAX_QUEUES: usize = 64;
+/// Sentences that one tenant may have ready.
+pub const MAX_TEMPLATES: usize = 200;
+/// Longest of them, in bytes: what a decision may say.
+const MAX_SENTENCE: usize = 500;
 
 /// How a tenant's review works. `policies/review.toml` explains every member.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,8 +52,23 @@ pub struct ReviewSettings {
     pub sla_minutes: SlaMinutes,
     /// What one person should look at in a day.
     pub exposure: ExposureBudget,
+    /// Sentences for the person concerned that reviewers pick instead of writing them.
+    #[serde(default)]
+    pub templates: Vec<Template>,
     /// The queues; of those whose conditions hold, the first takes the case.
     pub queues: Vec<QueueRule>,
+}
+
+/// A sentence for the person concerned, ready to be picked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Template {
+    /// What reviewers pick it by.
+    pub name: String,
+    /// The sentence.
+    pub text: String,
+    /// Only with these rules; with all, when empty.
+    pub rules: Vec<String>,
 }
 
 /// Minutes until a case should be decided.
@@ -168,6 +187,17 @@ impl ReviewSettings {
         }
         if self.queues.len() > MAX_QUEUES {
             return wrong(format!("`queues` has at most {MAX_QUEUES} entries"));
+        }
+        if self.templates.len() > MAX_TEMPLATES {
+            return wrong(format!("`templates` has at most {MAX_TEMPLATES} entries"));
+        }
+        for (index, Template { name, text, .. }) in self.templates.iter().enumerate() {
+            if !(1..=64).contains(&name.len()) || self.templates[..index].iter().any(|other| other.name == *name) {
+                return wrong(format!("`templates[{index}].name` is 1 to 64 bytes, and no other's name"));
+            }
+            if !(1..=MAX_SENTENCE).contains(&text.len()) {
+                return wrong(format!("`templates[{index}].text` is 1 to {MAX_SENTENCE} bytes"));
+            }
         }
         for (index, queue) in self.queues.iter().enumerate() {
             let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
@@ -331,6 +361,14 @@ mod tests {
             (ReviewSettings { lease_seconds: 1, ..good.clone() }, "lease_seconds"),
             (ReviewSettings { capacity: 0, ..good.clone() }, "capacity"),
             (ReviewSettings { queues: vec![QueueRule::default()], ..good.clone() }, "queues[0].name"),
+            (ReviewSettings { templates: vec![Template::default()], ..good.clone() }, "templates[0].name"),
+            (
+                ReviewSettings {
+                    templates: vec![Template { name: "a".into(), ..Template::default() }],
+                    ..good.clone()
+                },
+                "templates[0].text",
+            ),
             (
                 ReviewSettings { queues: vec![good.queues[0].clone(), good.queues[0].clone()], ..good.clone() },
                 "queues[1].name",

@@ -171,13 +171,15 @@ impl OutcomeRecord {
         models.sort();
         models.dedup();
         let rules: Vec<&str> = verdict.reasons.iter().map(|reason| reason.rule.as_str()).collect();
+        let labels: Vec<&str> = verdict.reasons.iter().map(|reason| reason.label.as_str()).collect();
         Some(AuditDraft {
             at: *decided_at,
             actor: "policy".into(),
             kind: format!("item.{}", verdict.action.as_str()),
             subject: format!("item:{}", envelope.id),
             detail: serde_json::json!({
-                "action": verdict.action, "policy": verdict.policy, "models": models, "rules": rules, "degraded": verdict.degraded,
+                "action": verdict.action, "policy": verdict.policy, "models": models, "rules": rules, "labels": labels,
+                "degraded": verdict.degraded,
             }),
         })
     }

@@ -49,6 +49,15 @@ export const caseQuery = (id: string) =>
     refetchInterval: 40 * SECOND,
   });
 
+/** How others decided what is like this case; it hardly changes while one looks. */
+export const similarQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['similar', id],
+    queryFn: () => take(client.GET('/v1/cases/{id}/similar', { params: { path: { id } } })),
+    staleTime: 300 * SECOND,
+    retry: false,
+  });
+
 export const personQuery = (actor: string) =>
   queryOptions({
     queryKey: ['person', actor],
@@ -140,6 +149,19 @@ export const usersQuery = queryOptions({
   queryKey: ['users'],
   queryFn: () => take(client.GET('/v1/users')),
 });
+
+export const keysQuery = queryOptions({
+  queryKey: ['keys'],
+  queryFn: () => take(client.GET('/v1/keys')),
+});
+
+export const deliveriesQuery = (query: { state?: 'due' | 'delivered' | 'dead'; webhook?: string; cursor?: number }) =>
+  queryOptions({
+    queryKey: ['deliveries', query],
+    queryFn: () => take(client.GET('/v1/webhooks/deliveries', { params: { query: { ...query, limit: 50 } } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: 10 * SECOND,
+  });
 
 export const currentPolicyQuery = queryOptions({
   queryKey: ['policy', 'current'],

@@ -20,7 +20,7 @@ describe('p3 strikes', () => {
     expect(read?.strikes?.days).toBe(90);
     expect(read?.ladders.map(({ name }) => name)).toEqual(['call']);
     expect(read?.thresholds).toEqual({ toxic: 0.8 });
-    expect(consequences('name = "x"')).toEqual({ ladders: [], breaker: {}, thresholds: {} });
+    expect(consequences('name = "x"')).toEqual({ ladders: [], breaker: {}, thresholds: {}, labels: {} });
     expect(consequences('[[')).toBeUndefined();
   });
 

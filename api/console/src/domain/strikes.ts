@@ -27,14 +27,16 @@ export interface Consequences {
   readonly ladders: readonly Ladder[];
   readonly breaker: Readonly<Record<string, number>>;
   readonly thresholds: Readonly<Record<string, number>>;
+  /** Sets of labels. A threshold with the name of one is held against each of them. */
+  readonly labels: Readonly<Record<string, readonly string[]>>;
 }
 
 /** What a policy's text says of them; `undefined` when it is no TOML. */
 export function consequences(policy: string): Consequences | undefined {
   try {
-    const read = parse(policy) as { strikes?: Strikes; ladder?: Ladder[]; breaker?: Record<string, number>; thresholds?: Record<string, number> };
+    const read = parse(policy) as { strikes?: Strikes; ladder?: Ladder[]; breaker?: Record<string, number>; thresholds?: Record<string, number>; labels?: Record<string, string[]> };
     const strikes = read.strikes && { days: read.strikes.days, weights: read.strikes.weights ?? {}, steps: read.strikes.steps ?? [] };
-    return { ...(strikes ? { strikes } : {}), ladders: read.ladder ?? [], breaker: read.breaker ?? {}, thresholds: read.thresholds ?? {} };
+    return { ...(strikes ? { strikes } : {}), ladders: read.ladder ?? [], breaker: read.breaker ?? {}, thresholds: read.thresholds ?? {}, labels: read.labels ?? {} };
   } catch {
     return undefined;
   }

@@ -12,6 +12,14 @@ export interface Line {
 const LIGHT = ['#3b5bdb', '#c2410c', '#0b7285', '#862e9c', '#5c940d', '#a61e4d'];
 const DARK = ['#91a7ff', '#ffa94d', '#66d9e8', '#e599f7', '#c0eb75', '#faa2c1'];
 
+const DAY = 86_400;
+/** Marks of the time axis: the day, or the time on it, as this browser's people write them. */
+const moments = (_plot: uPlot, splits: number[], _axis: number, _space: number, step: number): string[] => {
+  const style: Intl.DateTimeFormatOptions = step >= DAY ? { month: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...(step < 60 ? { second: '2-digit' } : {}) };
+  const written = new Intl.DateTimeFormat(undefined, style);
+  return splits.map((at) => written.format(new Date(at * 1000)));
+};
+
 interface Props {
   readonly label: string;
   /** Seconds since 1970, or any number when `time` is false. */
@@ -44,7 +52,7 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
         x: { time },
         y: { range: (_plot, _low, high) => (range ? [range[0], range[1]] : [0, Math.max(1, Math.ceil((high || 1) * 1.1))]) },
       },
-      axes: [{ ...axis, grid: { show: false }, space: 70 }, { ...axis, size: 40 }],
+      axes: [{ ...axis, grid: { show: false }, space: 80, ...(time ? { values: moments } : {}) }, { ...axis, size: 40 }],
       series: [
         {},
         ...lines.map(({ name }, index) => ({

@@ -49,7 +49,7 @@ export const useNow = (): number => useSyncExternalStore(subscribe, () => presen
 export function Ago({ at }: { at: string }) {
   const now = useNow();
   return (
-    <time dateTime={at} title={new Date(at).toLocaleString()} className="numbers">
+    <time dateTime={at} title={new Date(at).toLocaleString()} className="numbers" style={{ whiteSpace: 'nowrap' }}>
       {relative(Date.parse(at), now)}
     </time>
   );

@@ -83,8 +83,10 @@ export function Screen({ title, about, actions, children }: { title: string; abo
   return (
     <Stack gap="md">
       <Group justify="space-between" align="flex-start" wrap="wrap" gap="sm">
-        <div>
-          <Title order={1}>{title}</Title>
+        <div style={{ flex: '1 1 320px', minWidth: 0 }}>
+          <Title order={1} style={{ overflowWrap: 'anywhere' }}>
+            {title}
+          </Title>
           {about && (
             <Text c="dimmed" size="sm" mt={2} maw={820}>
               {about}
@@ -101,7 +103,7 @@ export function Screen({ title, about, actions, children }: { title: string; abo
 /** A surface with a heading. */
 export function Panel({ title, aside, children, flush = false }: { title?: ReactNode; aside?: ReactNode; children: ReactNode; flush?: boolean }) {
   return (
-    <Paper className="surface" p={flush ? 0 : 'md'} component="section">
+    <Paper className="surface" p={flush ? 0 : 'md'} component="section" style={flush ? { overflowX: 'auto' } : undefined}>
       {(title || aside) && (
         <Group justify="space-between" mb={flush ? 0 : 'sm'} p={flush ? 'md' : 0} pb={flush ? 'xs' : 0} wrap="nowrap">
           <Title order={2}>{title}</Title>

@@ -3,7 +3,7 @@ import { Alert, Button, Code, Group, PasswordInput, PinInput, Stack, Text, TextI
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client, take } from '../api/client';
-import { useSession } from '../api/session';
+import { changeSession, useSession } from '../api/session';
 import { QrCode } from '../parts/QrCode';
 import { Chip } from '../parts/small';
 import { Panel, Screen } from '../parts/state';
@@ -19,8 +19,7 @@ function Password() {
     mutationFn: () => take(client.PUT('/v1/session/password', { body: { current, new: fresh } })),
     onSuccess: () => {
       tell.done(text.account.passwordChanged);
-      queries.clear();
-      queries.setQueryData(['session'], null);
+      changeSession(queries, null);
     },
     onError: tell.refused,
   });

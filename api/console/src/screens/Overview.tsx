@@ -194,14 +194,15 @@ function Service() {
 
 export function OverviewScreen() {
   const may = useMay();
-  const { name, exposure } = useSession();
+  const session = useSession();
+  const { exposure } = session;
   const queues = useQuery(queuesQuery);
   const [days, setDays] = useState('14');
   const sum = (of: (queue: QueueCount) => number) => queues.data?.reduce((all, queue) => all + of(queue), 0) ?? 0;
   const overdue = sum((queue) => queue.overdue);
   return (
     <Screen
-      title={text.overview.hello(name)}
+      title={text.overview.hello(session.csrf ? session.name : '')}
       about={text.overview.about}
       actions={may('view_stats') && <SegmentedControl aria-label={text.overview.period} value={days} onChange={setDays} data={['7', '14', '30', '90'].map((value) => ({ value, label: text.overview.days(value) }))} />}
     >

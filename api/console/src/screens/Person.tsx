@@ -1,5 +1,5 @@
 /** All that is known of one person; export, hold, erasure. */
-import { Alert, Button, Group, SimpleGrid, Stack, Table, Text, TextInput, Textarea } from '@mantine/core';
+import { Alert, Button, Group, Stack, Table, Text, TextInput, Textarea } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client, take } from '../api/client';
@@ -184,7 +184,7 @@ export function PersonScreen({ actor }: { actor: string }) {
             <Panel title={text.case.history(cases.length)} flush>
               {cases.length === 0 ? <Empty title={text.case.noHistory} /> : <CaseTable cases={cases} />}
             </Panel>
-            <SimpleGrid cols={{ base: 1, md: 2 }}>
+            <div className="grid-2">
               <Panel title={text.case.decisions(decisions.length)}>
                 {decisions.length === 0 ? (
                   <Text size="sm" c="dimmed">
@@ -202,7 +202,7 @@ export function PersonScreen({ actor }: { actor: string }) {
                 <OpenCase actor={actor} />
                 <Law actor={actor} held={hold != null} />
               </Stack>
-            </SimpleGrid>
+            </div>
             <Actions actor={actor} />
           </Stack>
         )}

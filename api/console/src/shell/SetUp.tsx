@@ -4,6 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { useLocation, useSearchParams } from 'wouter';
 import { client, take } from '../api/client';
+import { changeSession } from '../api/session';
 import { Refused } from '../parts/state';
 import { text } from '../text/en';
 
@@ -17,8 +18,7 @@ export function SetUp() {
   const setUp = useMutation({
     mutationFn: () => take(client.POST('/v1/setup', { body: { token: token.trim(), login: login.trim(), password } })),
     onSuccess: (session) => {
-      queries.clear();
-      queries.setQueryData(['session'], session);
+      changeSession(queries, session);
       go('/', { replace: true });
     },
   });

@@ -6,7 +6,7 @@ import { useEffect, type ReactNode } from 'react';
 import { Link, useLocation } from 'wouter';
 import { client, take } from '../api/client';
 import { queuesQuery } from '../api/queries';
-import { useSession } from '../api/session';
+import { calledOf, changeSession, useSession } from '../api/session';
 import { useStream } from '../api/stream';
 import { offered } from '../domain/access';
 import { Icon } from '../parts/Icon';
@@ -24,8 +24,7 @@ export function useSignOut() {
   return useMutation({
     mutationFn: () => take(client.DELETE('/v1/session')),
     onSuccess: () => {
-      queries.clear();
-      queries.setQueryData(['session'], null);
+      changeSession(queries, null);
     },
     onError: tell.refused,
   });
@@ -96,14 +95,14 @@ export function Shell({ children }: { children: ReactNode }) {
   }, [queries]);
   const tone = ({ live: 'good', connecting: 'warn', lost: 'bad' } as const)[connection];
   return (
-    <AppShell header={{ height: 56 }} navbar={{ width: 220, breakpoint: 'sm', collapsed: { mobile: !menu } }} padding="md">
+    <AppShell header={{ height: 56 }} navbar={{ width: 220, breakpoint: 'md', collapsed: { mobile: !menu } }} padding="md">
       <a href="#content" className="skip">
         {text.shell.skip}
       </a>
       <AppShell.Header px="md" style={{ background: 'var(--surface)', borderColor: 'var(--line)' }}>
         <Group h="100%" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap">
-            <Burger opened={menu} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={text.shell.navigation} />
+            <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={text.shell.navigation} />
             <Mark size={28} />
             <Text fw={700} visibleFrom="xs">
               Chaperone
@@ -134,7 +133,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <Menu position="bottom-end">
               <Menu.Target>
                 <Button variant="default" size="xs" leftSection={<Icon name="account" size={16} />}>
-                  {session.name}
+                  {calledOf(session)}
                 </Button>
               </Menu.Target>
               <Menu.Dropdown>

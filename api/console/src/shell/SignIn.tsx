@@ -3,6 +3,7 @@ import { Button, Center, Group, Paper, PasswordInput, PinInput, Stack, Text, Tex
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState, type FormEvent } from 'react';
 import { ServiceError, client, take } from '../api/client';
+import { changeSession } from '../api/session';
 import { Refused } from '../parts/state';
 import { text } from '../text/en';
 
@@ -18,8 +19,7 @@ export function SignIn() {
   const signIn = useMutation({
     mutationFn: (given: string) => take(client.POST('/v1/session', { body: { login: login.trim(), password, ...(given ? { code: given } : {}) } })),
     onSuccess: (session) => {
-      queries.clear();
-      queries.setQueryData(['session'], session);
+      changeSession(queries, session);
     },
     onError: () => setCode(''),
   });

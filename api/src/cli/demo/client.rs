@@ -59,6 +59,18 @@ impl Client {
         bail!("{path} was too busy {TRIES} times")
     }
 
+    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+        self.retry(path, || self.http.get(format!("{}{path}", self.base))).await
+    }
+
+    pub(super) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(Method::PUT, path, body).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        self.send(Method::POST, path, body).await
+    }
+
     /// Is everything up?
     pub(super) async fn ready(&self) -> bool {
         let answer = self.http.get(format!("{}/health/ready", self.base)).timeout(REQUEST_TIMEOUT).send().await;

@@ -3,6 +3,7 @@
 mod board;
 mod bundle;
 mod client;
+mod desk;
 mod ledger;
 mod matching;
 mod play;
@@ -27,7 +28,7 @@ use self::{
     ledger::{Ledger, PATIENCE},
     play::Row,
     stage::Stage,
-    summary::Summary,
+    summary::{Stay, Summary},
 };
 use super::{
     Exit, Global,
@@ -40,12 +41,14 @@ const MATCHES: usize = 3;
 const PROFILES_AT_ONCE: usize = 8;
 /// Judged items that may wait for the table.
 const ROWS: usize = 64;
+/// The service stays up for so long after the last request, when somebody watches: time to open the console, and as long as it is open.
+const LINGER: Duration = Duration::from_secs(180);
 
 /// Arguments of `chaperone demo`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  chaperone demo           watch it, about 20 seconds
+  chaperone demo           watch it, about 20 seconds; then open the review console on the cases that it leaves
   chaperone demo --keep    the same, then keep serving with the demo's people in it
   chaperone demo --fast    as fast as it goes, for scripts; exit 1 when anything expected did not happen
 
@@ -55,7 +58,7 @@ pub struct Args {
     /// Do not pace the story for reading. Usual when the output is not a terminal.
     #[arg(long)]
     fast: bool,
-    /// Keep serving after the story, until Ctrl-C.
+    /// Keep serving after the story, until Ctrl-C. Without it: in a terminal for three minutes after the last request, else not at all.
     #[arg(long)]
     keep: bool,
     /// Listen on this port; without it: the configured one, or any free one when that is taken.
@@ -106,12 +109,37 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
             return Err(error.context(format!("the demo broke off; the service's log is in {}", log.display())));
         }
     };
-    say(&summary::what_next(&stage.base, args.keep, paint))?;
-    if args.keep {
-        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    let stay = match (args.keep, paced) {
+        (true, _) => Stay::Kept,
+        (false, true) => Stay::Lingering,
+        (false, false) => Stay::Ended,
+    };
+    say(&summary::what_next(&stage.base, stay, paint))?;
+    tokio::select! {
+        stopped = tokio::signal::ctrl_c(), if stay != Stay::Ended => stopped.context("waiting for Ctrl-C")?,
+        () = silence(), if stay == Stay::Lingering => say("Nobody has asked for anything for three minutes: the demo ends.")?,
+        else => (),
     }
     stage.end().await?;
     Ok(exit)
+}
+
+/// Returns when the service has had no request for [`LINGER`]. An open console asks every few seconds.
+async fn silence() {
+    const LOOK: Duration = Duration::from_secs(2);
+    let requests = || {
+        let metrics = crate::telemetry::render_metrics();
+        metrics.lines().filter(|line| line.starts_with("chaperone_http_requests_total{")).map(str::to_owned).collect()
+    };
+    let mut last: Vec<String> = requests();
+    let mut since = Instant::now();
+    while since.elapsed() < LINGER {
+        tokio::time::sleep(LOOK).await;
+        let now = requests();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+    }
 }
 
 async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: Paint) -> Result<Summary> {
@@ -133,6 +161,7 @@ async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: P
         .await?;
     let chats = bundle.lines.len();
     let (people, frames) = (bundle.people.len(), bundle.call.frames.len());
+    let settings = desk::open_cases(client).await?;
     say(&format!(
         "{people} profiles are in. Now {chats} chat messages in 3 conversations, and a call with {frames} frames:\n"
     ))?;
@@ -157,6 +186,7 @@ async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: P
     let flagged = rows.iter().filter(|row| row.judged.action != "allow").count();
     until(|| ledger.performed().len() >= flagged).await;
     let performed = ledger.performed();
+    let cases = desk::leave_cases(client, &settings).await?;
     let (burst, burst_time) = play::burst(bundle, client, &ledger, usize::from(args.burst)).await?;
     let mut matches = Vec::new();
     for question in &matching::QUESTIONS {
@@ -164,7 +194,7 @@ async fn play(bundle: &Bundle, stage: &Stage, args: &Args, paced: bool, paint: P
     }
     // Whoever is disconnected sends no more frames: only what was sent can be judged.
     let sent = chats + sent_frames(bundle, &rows);
-    Ok(Summary { rows, sent, story_time, paced, burst, burst_time, performed, matches, people })
+    Ok(Summary { rows, sent, story_time, paced, burst, burst_time, performed, cases, matches, people })
 }
 
 /// Frames of the script up to each camera's disconnect.

@@ -15,6 +15,20 @@ use crate::cli::{
 /// What the ladder is known to do in the bundled call.
 const STORY: [&str; 3] = ["warn", "warn", "disconnect"];
 
+/// The fewest cases that the story leaves: one for each of those who misbehave.
+const CASES: u64 = 5;
+
+/// What becomes of the service after the story.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// It ends.
+    Ended,
+    /// It stays up while somebody asks for something.
+    Lingering,
+    /// It stays up until Ctrl-C.
+    Kept,
+}
+
 /// Everything that is told at the end.
 pub(super) struct Summary {
     pub(super) rows: Vec<Row>,
@@ -24,6 +38,8 @@ pub(super) struct Summary {
     pub(super) burst: Latencies,
     pub(super) burst_time: Duration,
     pub(super) performed: Vec<Performed>,
+    /// Cases that wait for people.
+    pub(super) cases: u64,
     /// In the order of [`QUESTIONS`].
     pub(super) matches: Vec<Vec<Match>>,
     pub(super) people: usize,
@@ -74,6 +90,7 @@ impl Summary {
             ladder == STORY,
             format!("the call's ladder should go {}, it went: {}", STORY.join(", "), ladder.join(", ")),
         );
+        demand(self.cases >= CASES, format!("only {} cases wait for people, at least {CASES} should", self.cases));
         for (question, matches) in QUESTIONS.iter().zip(&self.matches) {
             demand(!matches.is_empty(), format!("nobody was found for {}", question.who));
         }
@@ -105,6 +122,7 @@ impl Summary {
         say(format!("{}{} flagged for what came before, harmless alone", name("context"), self.by_context()));
         let (who, ladder) = self.ladder();
         say(format!("{}{}: {}", name("call"), who.unwrap_or("nobody"), ladder.join(", ")));
+        say(format!("{}{} cases wait for people, in the review console", name("review"), self.cases));
         let found: usize = self.matches.iter().map(Vec::len).sum();
         say(format!("{}{found} found among {} people:", name("matches"), self.people));
         for (question, matches) in QUESTIONS.iter().zip(&self.matches) {
@@ -127,18 +145,32 @@ impl Summary {
     }
 }
 
-/// Commands to copy.
-pub(super) fn what_next(base: &str, keeps_running: bool, paint: Paint) -> String {
-    let start = if keeps_running {
-        format!("The service keeps running at {base} until Ctrl-C. Try, in another terminal:")
-    } else {
-        "Next: start it with `make serve` (or `chaperone demo --keep`, with these people in it), then try:".to_owned()
+/// Where to look, and commands to copy.
+pub(super) fn what_next(base: &str, stay: Stay, paint: Paint) -> String {
+    let console = format!("{base}/console/");
+    let start = match stay {
+        Stay::Kept => format!("The service keeps running at {base} until Ctrl-C."),
+        Stay::Lingering => {
+            format!(
+                "The service stays up at {base} while somebody asks for something, and three minutes longer; Ctrl-C ends it."
+            )
+        }
+        Stay::Ended => {
+            "Next: `chaperone demo --keep` tells this again and keeps serving; `make serve` starts an empty service."
+                .to_owned()
+        }
     };
-    // Without --keep, whoever comes next uses the usual port.
-    let base = if keeps_running { base } else { "http://127.0.0.1:8080" };
+    // Whoever comes next uses the usual port.
+    let (console, base) = match stay {
+        Stay::Ended => ("http://127.0.0.1:8080/console/", "http://127.0.0.1:8080"),
+        Stay::Kept | Stay::Lingering => (console.as_str(), base),
+    };
     let json = "-H 'content-type: application/json'";
     [
         paint.bold(&start),
+        format!("  Work the cases: open {console} in a browser on this machine. No account is needed: without API keys, whoever is"),
+        "  here is an admin. Press \u{201c}Start reviewing\u{201d}; ? shows the keys. Accounts for others: Settings, People.".to_owned(),
+        paint.bold("In another terminal:"),
         format!("  curl -s {base}/v1/check {json} -d '{{\"text\": \"have a lovely day\"}}'"),
         format!("  curl -s {base}/v1/check -F image=@datasets/demo/frames/melons.jpg"),
         format!("  curl -s {base}/v1/similar {json} -d '{{\"text\": \"long walks and photography\", \"limit\": 3}}'"),
@@ -187,6 +219,7 @@ mod tests {
                 performed("warn", "frame"),
                 performed("disconnect", "frame"),
             ],
+            cases: 7,
             matches: vec![vec![found.clone()], vec![found.clone()], vec![found]],
             people: 40,
         }
@@ -197,7 +230,7 @@ mod tests {
         insta::assert_snapshot!(format!(
             "{}\n{}",
             summary().tell(Paint::plain()),
-            what_next("http://127.0.0.1:8080", false, Paint::plain())
+            what_next("http://127.0.0.1:8080", Stay::Lingering, Paint::plain())
         ));
     }
 
@@ -209,12 +242,13 @@ mod tests {
     #[test]
     fn what_did_not_happen_is_told() {
         type Spoil = fn(&mut Summary);
-        let cases: [(Spoil, &str); 6] = [
+        let cases: [(Spoil, &str); 7] = [
             (|s| s.sent += 1, "24 items were sent, 23 have a verdict"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = false), "only 0 texts were flagged"),
             (|s| s.rows.iter_mut().for_each(|row| row.judged.flagged = true), "20 of 20 texts were flagged"),
             (|s| s.rows[5].judged.scores.clear(), "no message was flagged for what came before it"),
             (|s| s.performed.truncate(3), "it went: warn, warn"),
+            (|s| s.cases = 4, "only 4 cases wait for people"),
             (|s| s.matches[1].clear(), "nobody was found for yusuf"),
         ];
         for (spoil, expected) in cases {

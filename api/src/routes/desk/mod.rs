@@ -1,5 +1,6 @@
 //! The reviewers' desk over HTTP: what the console is built on. Every handler names the permission that it needs (`Seat<…>`).
 
+pub mod alike;
 pub mod appeals;
 pub mod audit;
 pub mod cases;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(settings::show, settings::put))
         .routes(routes!(stats::queues))
         .routes(routes!(stats::stats))
+        .routes(routes!(stats::export))
         .routes(routes!(stats::search))
         .routes(routes!(stream::stream))
         .routes(routes!(wall::calls))
@@ -73,6 +75,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(cases::list, cases::open))
         .routes(routes!(cases::next))
         .routes(routes!(cases::show))
+        .routes(routes!(alike::similar))
         .routes(routes!(cases::claim))
         .routes(routes!(cases::step))
         .routes(routes!(cases::note))

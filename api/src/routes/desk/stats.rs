@@ -1,10 +1,18 @@
 //! Counts of the queues, numbers over time, and search.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::header,
+    response::{IntoResponse, Response},
+};
 use chrono::{DateTime, TimeDelta, Utc};
-use pipeline::store::desk::{
-    search::Found,
-    stats::{QueueCount, Stats},
+use pipeline::{
+    review::staff::Staff,
+    store::desk::{
+        search::Found,
+        stats::{QueueCount, Stats},
+    },
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -56,10 +64,39 @@ pub async fn stats(
     staff: Seat<ToViewStats>,
     Query(options): Query<StatsOptions>,
 ) -> Result<Json<Stats>, ApiError> {
+    within(&app, &staff, options).await.map(Json)
+}
+
+async fn within(app: &Shared, staff: &Staff, options: StatsOptions) -> Result<Stats, ApiError> {
     let desk = app.services.pipeline.desk();
     let to = options.to.unwrap_or_else(|| desk.now() + TimeDelta::seconds(1));
     let from = options.from.unwrap_or(to - TimeDelta::days(30));
-    Ok(Json(desk.stats(&staff.tenant, from, to).await?))
+    Ok(desk.stats(&staff.tenant, from, to).await?)
+}
+
+/// Export what happened, by day
+///
+/// The numbers of `/v1/stats` as CSV, for transparency reports: a row per day (UTC), thing counted and name. Reports, appeals and sums are of the whole
+/// time.
+#[utoipa::path(
+    get, path = "/v1/stats/export", tag = "review", operation_id = "export_stats", params(StatsOptions),
+    responses(
+        (status = 200, description = "The table", content_type = "text/csv", body = String),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn export(
+    State(app): State<Shared>,
+    staff: Seat<ToViewStats>,
+    Query(options): Query<StatsOptions>,
+) -> Result<Response, ApiError> {
+    let stats = within(&app, &staff, options).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"chaperone-numbers.csv\""),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, stats.csv()).into_response())
 }
 
 /// What to look for.

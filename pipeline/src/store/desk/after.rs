@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{Desk, audit, cases, decide, effects, not_found};
+use super::{Desk, audit, cases, decide, effects, not_found, verdicts};
 use crate::{
     action::ActionKind,
     error::PipelineError,
@@ -65,6 +65,7 @@ impl Desk {
                 // The undoing has the name of whoever undoes.
                 let mut by = Decision { at: now, reviewer: staff.name.clone(), undone: Vec::new(), ..found.clone() };
                 effects::overturn(&mut link, &staff, id, &mut by).await?;
+                verdicts::forget(&mut link, &staff.tenant, id).await?;
                 let sql = "SELECT 1 FROM cases WHERE tenant = $1 AND merge_key = $2";
                 let newer = link.row(sql, values![staff.tenant.as_str(), &case.subject]).await?.is_some();
                 if !newer {

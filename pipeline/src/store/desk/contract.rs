@@ -13,12 +13,14 @@ use super::{
     decide::DecisionFilter,
     effects::Following,
     reports::ReportFilter,
+    stats::DayCount,
 };
 use crate::{
     action::{Action, ActionKind},
     clock::Clock,
+    enforcement::strikes::{StrikeRules, StrikeStep, Weights},
     error::PipelineError,
-    item::{ActionId, ActorId, AppealId, CaseId, ItemKind, ReportId, TenantId},
+    item::{ActionId, ActorId, AppealId, CaseId, ItemId, ItemKind, ReportId, TenantId},
     record::{Terms, staff_action},
     report::Report,
     review::{
@@ -33,6 +35,7 @@ use crate::{
         Recorded, Store,
         contract::{envelope, noon, record},
     },
+    verdict::Reason,
 };
 
 /// Makes one test of each case of the suite.
@@ -43,7 +46,7 @@ macro_rules! desk_contract {
             c2_a_lease_ends_and_the_case_goes_to_somebody_else, c2_claims_follow_priority_skill_language_and_capacity,
             c2_cases_are_released_skipped_held_escalated_and_assigned, c1_a_decision_acts_once_through_the_outbox,
             c1_a_dismissed_case_undoes_what_was_done, p5_a_decision_that_falls_gives_its_strikes_back,
-            p4_what_reviewers_said_is_there_for_backtests, c1_an_outcome_and_its_case_are_one_transaction,
+            p4_what_reviewers_said_is_there_for_backtests, p3_strikes_by_hand_lead_where_the_policys_lead, p4_of_a_case_with_many_items_only_what_is_known_is_said, c1_an_outcome_and_its_case_are_one_transaction,
             c5_reports_become_cases_and_their_reporters_are_credited, c5_an_appeal_never_goes_to_who_decided,
             c7_second_reviews_and_golden_items_are_measured, c7_the_audit_is_one_chain_however_many_write,
             c7_a_changed_audit_is_found, c6_a_person_is_exported_and_erased_with_a_receipt, c6_a_hold_beats_erasure_and_retention,
@@ -403,14 +406,62 @@ pub(crate) async fn p4_what_reviewers_said_is_there_for_backtests(store: &Shared
         desk.decide(&mia(), id, draft(ruling), Following::default()).await.unwrap();
     }
     let said = async |from| {
-        let verdicts = desk.verdicts(&tenant(), from, 9).await.unwrap();
-        verdicts.into_iter().map(|(id, violates)| (id.to_string(), violates)).collect::<Vec<_>>()
+        let verdicts = desk.verdicts_since(&tenant(), from, 9).await.unwrap();
+        verdicts.into_iter().map(|said| (said.item.to_string(), said.violates)).collect::<BTreeSet<_>>()
     };
-    assert_eq!(said(noon()).await, expected);
+    assert_eq!(said(noon()).await, expected.iter().cloned().collect());
     assert!(said(noon() + TimeDelta::days(1)).await.is_empty());
+    let ids: Vec<ItemId> = expected.iter().map(|(id, _)| id.parse().unwrap()).chain([ItemId::new()]).collect();
+    let on = desk.verdicts_on(&tenant(), &ids).await.unwrap();
+    assert_eq!((on.len(), on[&ids[0]], on[&ids[1]]), (2, true, false));
+    assert!(desk.verdicts_on(&"b".into(), &ids).await.unwrap().is_empty(), "another tenant's");
     let decisions = desk.decisions(&tenant(), DecisionFilter::default(), false, None, 9).await.unwrap();
     desk.take_back(&mia(), decisions.items[0].id).await.unwrap();
-    assert_eq!(said(noon()).await, expected[..1], "what was taken back no longer counts");
+    assert_eq!(said(noon()).await, expected[..1].iter().cloned().collect(), "what was taken back no longer counts");
+}
+
+pub(crate) async fn p4_of_a_case_with_many_items_only_what_is_known_is_said(store: &Shared) {
+    let (desk, _) = desk(store);
+    let mut found = find("ann");
+    let mut flagged = exhibit("ann", "you fool", Some(ActionKind::Warn));
+    if let Exhibit::Item(item) = &mut flagged {
+        item.reasons.push(Reason {
+            rule: "insult".into(),
+            text: "Be kind.".into(),
+            label: "insult".into(),
+            score: 0.9,
+            action: ActionKind::Warn,
+        });
+    }
+    found.exhibits.push(flagged.clone());
+    let (plain, flagged) = (found.exhibits[0].item().unwrap(), flagged.item().unwrap());
+    let ids: Vec<ItemId> = [plain, flagged].iter().map(|id| id.to_string().parse().unwrap()).collect();
+    let case = desk.open_case(found).await.unwrap().0;
+    take(&desk, &mia(), case.id).await;
+    let first = desk.decide(&mia(), case.id, draft(Ruling::Uphold), Following::default()).await.unwrap().decision;
+    let on = desk.verdicts_on(&tenant(), &ids).await.unwrap();
+    assert_eq!((on.get(&ids[0]), on.get(&ids[1])), (None, Some(&true)), "which of them it was is known by the rule");
+    let rules = desk.verdicts_since(&tenant(), noon(), 9).await.unwrap();
+    assert_eq!(rules[0].rule.as_deref(), Some("insult"));
+
+    let appeal = Appeal {
+        id: AppealId::new(),
+        tenant: tenant(),
+        actor: "ann".into(),
+        decision: Some(first.id),
+        item: None,
+        text: "no".into(),
+        at: noon(),
+        state: AppealState::Open,
+        case: None,
+        resolved_at: None,
+    };
+    let (appeal, _) = desk.take_appeal(appeal, vec![]).await.unwrap();
+    let id = appeal.case.unwrap();
+    take(&desk, &lead(), id).await;
+    desk.decide(&lead(), id, draft(Ruling::Dismiss), Following::default()).await.unwrap();
+    let on = desk.verdicts_on(&tenant(), &ids).await.unwrap();
+    assert_eq!((on.get(&ids[0]), on.get(&ids[1])), (Some(&false), Some(&false)), "an appeal has the last word");
 }
 
 /// Keeps the action that a find shows, as the policy's outcome would have. Answers its id.
@@ -423,11 +474,40 @@ async fn done_before(store: &Shared, found: &CaseDraft) -> ActionId {
     id
 }
 
+pub(crate) async fn p3_strikes_by_hand_lead_where_the_policys_lead(store: &Shared) {
+    let (desk, _) = desk(store);
+    let rules = StrikeRules {
+        window: TimeDelta::days(30),
+        weights: Weights::default(),
+        steps: vec![StrikeStep { strikes: 4, action: ActionKind::Ban, lasts: Some(TimeDelta::hours(9)) }],
+        reason: "Too often.".into(),
+    };
+    let terms = Terms { window: Some(rules.window), acknowledge: None };
+    let following = Following { terms, strikes: 2, rules: Some(rules) };
+    let person = async || store.load_person(&tenant(), &"ann".into(), noon()).await.unwrap();
+    let mut last = None;
+    for (strikes, restrictions) in [(2, 1), (4, 3)] {
+        let id = desk.open_case(find("ann")).await.unwrap().0.id;
+        take(&desk, &mia(), id).await;
+        let seen = person().await.version;
+        last = Some(desk.decide(&mia(), id, draft(Ruling::Act), following.clone()).await.unwrap().decision);
+        let person = person().await;
+        assert_eq!((person.strikes, person.restrictions.len()), (strikes, restrictions), "the second one bans, too");
+        assert!(person.version > seen, "whoever has looked at them before must look again");
+    }
+    let ban = person().await.restrictions.into_iter().find(|known| known.kind == ActionKind::Ban).unwrap();
+    assert_eq!(ban.until, Some(noon() + TimeDelta::hours(9)));
+    desk.take_back(&mia(), last.unwrap().id).await.unwrap();
+    let person = person().await;
+    assert_eq!((person.strikes, person.restrictions.len()), (2, 1), "what it led to falls with it");
+}
+
 pub(crate) async fn p5_a_decision_that_falls_gives_its_strikes_back(store: &Shared) {
     let (desk, _) = desk(store);
     let id = desk.open_case(find("ann")).await.unwrap().0.id;
     take(&desk, &mia(), id).await;
-    let following = Following { terms: Terms { window: Some(TimeDelta::days(30)), acknowledge: None }, strikes: 3 };
+    let following =
+        Following { terms: Terms { window: Some(TimeDelta::days(30)), acknowledge: None }, strikes: 3, rules: None };
     let done = desk.decide(&mia(), id, draft(Ruling::Act), following).await.unwrap().decision;
     let person = store.load_person(&tenant(), &"ann".into(), noon()).await.unwrap();
     assert_eq!((person.strikes, person.restrictions.len()), (3, 1), "a suspension by hand keeps out like any other");
@@ -513,7 +593,16 @@ pub(crate) async fn c4_counts_add_up(store: &Shared) {
     let case = next(&desk, &tom()).await.unwrap();
     clock.advance(TimeDelta::seconds(10));
     desk.decide(&tom(), case.id, draft(Ruling::Uphold), Following::default()).await.unwrap();
-    store.record_outcome(record(envelope("a", ItemKind::Text), ActionKind::Remove)).await.unwrap();
+    let mut removed = record(envelope("a", ItemKind::Text), ActionKind::Remove);
+    let reason = |rule: &str, label: &str| Reason {
+        rule: rule.into(),
+        text: "No.".into(),
+        label: label.into(),
+        score: 0.9,
+        action: ActionKind::Remove,
+    };
+    removed.outcome.verdict.reasons = vec![reason("threats", "threat"), reason("toxicity", "toxic")];
+    store.record_outcome(removed).await.unwrap();
     let counts = desk.queue_counts(&mia()).await.unwrap();
     let general = counts.iter().find(|count| count.queue == "general").unwrap();
     assert_eq!((general.open, general.claimed, general.mine, general.by_priority), (4, 1, 1, [0, 0, 4, 0]));
@@ -521,6 +610,10 @@ pub(crate) async fn c4_counts_add_up(store: &Shared) {
     let stats = desk.stats(&tenant(), from, to).await.unwrap();
     assert_eq!((stats.decided, stats.overturned, stats.overturn_rate), (1, 0, Some(0.0)));
     assert_eq!((stats.actions[0].name.as_str(), stats.actions[0].count), ("remove", 1));
+    let names = |counts: &[DayCount]| counts.iter().map(|one| (one.name.clone(), one.count)).collect::<Vec<_>>();
+    assert_eq!(names(&stats.actions_by_rule), [("threats".to_owned(), 1)], "the severest");
+    assert_eq!(names(&stats.actions_by_label), [("threat".to_owned(), 1)]);
+    assert!(stats.measures.is_empty(), "it was upheld: nothing was done");
     assert_eq!((stats.decisions[0].name.as_str(), stats.rules[0].name.as_str()), ("uphold", "insult"));
     assert!((stats.mean_waited_seconds - 10.0).abs() < 0.5 && (stats.mean_looked_seconds - 5.0).abs() < 1e-9);
     assert_eq!(code(desk.stats(&tenant(), to, from).await), "stats_range");

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     Desk, Page, audit, cases,
     effects::{self, Following},
-    not_found, quality,
+    not_found, quality, verdicts,
 };
 use crate::{
     error::PipelineError,
@@ -75,6 +75,12 @@ impl Desk {
                     }
                     let case = cases::load(&mut link, &staff.tenant, id).await?.ok_or_else(|| not_found("case", id))?;
                     return Ok(Decided { decision: known, fresh: false, case });
+                }
+                if following.strikes > 0 && draft.ruling == Ruling::Act {
+                    // People are locked before cases, here as when an item is judged.
+                    let known =
+                        cases::load(&mut link, &staff.tenant, id).await?.ok_or_else(|| not_found("case", id))?;
+                    link.hold_person(&staff.tenant, &known.subject, now).await?;
                 }
                 let case = cases::lock(&mut link, &staff.tenant, id).await?;
                 case.held_by(&staff.name, now)?;
@@ -236,6 +242,7 @@ async fn decide(
     if case.source.acts() {
         effects::act(link, staff, &case, &mut decision, &evidence, &following).await?;
         effects::close_reports(link, staff, settings, &decision, draft.all_reports).await?;
+        verdicts::keep(link, &staff.tenant, &decision, &evidence).await?;
         match (case.facts.appeal, case.facts.about) {
             (Some(appeal), _) => effects::answer_appeal(link, staff, appeal, &mut decision).await?,
             // Two reviewers differed, and a lead agrees with the second.

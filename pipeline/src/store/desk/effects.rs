@@ -6,9 +6,10 @@ use serde_json::json;
 use super::{Desk, appeals, audit, decide, event, reports};
 use crate::{
     action::{Action, ActionKind},
-    enforcement::inverse::inverse,
+    enforcement::{inverse::inverse, strikes::StrikeRules},
     error::PipelineError,
     item::{ActionId, AppealId, DecisionId, Envelope, ItemId, ItemKind, TenantId},
+    policy::{STRIKES, step_beside},
     record::{Inverse, Terms, entry_event, staff_action, taken_back},
     review::{
         appeal::AppealState,
@@ -46,12 +47,14 @@ fn bare_envelope(tenant: &TenantId, subject: &str, at: DateTime<Utc>) -> Envelop
 }
 
 /// What the policy in force says about following what people do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Following {
     /// How actions are followed.
     pub(crate) terms: Terms,
     /// Strikes of breaking the rule that the decision names.
     pub(crate) strikes: u32,
+    /// What strikes lead to.
+    pub(crate) rules: Option<StrikeRules>,
 }
 
 /// Does what the decision says, and notes in it what was done. Actions on the content go to every item of the case; those on the person once.
@@ -89,7 +92,12 @@ pub(super) async fn act(
                     cause: None,
                 };
                 decision.actions.push(action.id.to_string());
+                let step = strikes_step(link, &action, following.rules.as_ref()).await?;
                 take(link, &action, &by, Some(decision.id), &following.terms).await?;
+                if let Some(step) = step {
+                    // Undone with its cause.
+                    take(link, &step, "policy", Some(decision.id), &following.terms).await?;
+                }
             }
         }
         // An appeal undoes through the decision that it is about (`answer_appeal`), unless there is none.
@@ -102,6 +110,28 @@ pub(super) async fn act(
         _ => {}
     }
     Ok(())
+}
+
+/// What an action's strikes lead to, as if the policy had given them. The person is held ([`Link::hold_person`]).
+async fn strikes_step(
+    link: &mut Link<'_>,
+    action: &Action,
+    rules: Option<&StrikeRules>,
+) -> Result<Option<Action>, PipelineError> {
+    let Some((rules, actor)) = rules.zip(action.subject.actor.as_ref()).filter(|_| action.strikes > 0) else {
+        return Ok(None);
+    };
+    let person = link.person(&action.subject.tenant, actor, action.decided_at).await?;
+    Ok(step_beside(rules, &person, action.strikes, action.kind).map(|step| Action {
+        id: ActionId::new(),
+        kind: step.action,
+        rule: STRIKES.to_owned(),
+        reason: rules.reason.clone(),
+        expires_at: step.lasts.and_then(|lasts| action.decided_at.checked_add_signed(lasts)),
+        strikes: 0,
+        cause: Some(action.id),
+        ..action.clone()
+    }))
 }
 
 /// When something that lasts `seconds` ends; never, when nobody says.

@@ -45,7 +45,7 @@ async fn insert(desk: &Desk, table: &'static str, columns: usize, rows: Vec<Vec<
 async fn fill(desk: &Desk) -> Vec<CaseId> {
     let facts =
         CaseFacts { rules: vec!["insult".into()], labels: vec!["insult".into()], evidence: 1, ..CaseFacts::default() };
-    let (mut ids, mut cases, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ids, mut cases, mut evidence, mut words) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for n in 0..CASES {
         let (id, subject) = (CaseId::new(), format!("person-{}", n % 17_000));
         let open = n % 5 < 2;
@@ -65,23 +65,24 @@ async fn fill(desk: &Desk) -> Vec<CaseId> {
             at + TimeDelta::minutes(480),
             json(&facts).unwrap(),
         ]);
-        let note = Exhibit::Note { by: "x".into(), text: format!("words of case {n}") };
-        evidence.push(values![
-            "a",
-            EvidenceId::new().to_string(),
-            id.to_string(),
-            &subject,
-            at,
-            "note",
-            json(&note).unwrap(),
-        ]);
+        let text = text_of(n);
+        let note = Exhibit::Note { by: "x".into(), text: text.clone() };
+        let piece = EvidenceId::new().to_string();
+        words.push(values!["a", &piece, id.to_string(), &subject, text]);
+        evidence.push(values!["a", piece, id.to_string(), &subject, at, "note", json(&note).unwrap(),]);
         ids.push(id);
     }
     let table =
         "cases (tenant, id, subject, source, queue, rank, state, escalated, opened_at, changed_at, due_at, facts)";
     insert(desk, table, 12, cases).await;
     insert(desk, "evidence (tenant, id, case_id, subject, at, kind, body)", 7, evidence).await;
+    insert(desk, "evidence_words (tenant, id, case_id, subject, body)", 5, words).await;
     ids
+}
+
+/// Words as texts have them: one that is in all, some that are in many, one that is rare.
+fn text_of(n: usize) -> String {
+    format!("words common{} often{} seldom{}", n % 40, n % 700, n % 16_000)
 }
 
 /// The 95th percentile of `ROUNDS` runs; of three series the best, because whatever else the machine does only ever makes it slower.
@@ -145,4 +146,9 @@ pub(crate) async fn c1_fifty_thousand_cases_answer_in_time(name: &str, store: &A
         assert!(evidence.len() == 1 && !history.is_empty());
     });
     assert!(case.await < pages);
+    let alike = p95(name, "texts that share words", |round| async move {
+        let found = desk.sharing_words(tenant, &text_of(round * 797), 24).await.unwrap();
+        assert_eq!(found.len(), 24);
+    });
+    assert!(alike.await < calls);
 }

@@ -11,6 +11,7 @@
 //! | accounts, sessions, failed sign-ins | [`accounts`] |
 //! | the chain of who did what | [`audit`] |
 //! | agreement, golden items, exposure | [`quality`] |
+//! | the last word on each item, for backtests and tuning | [`verdicts`] |
 //! | export, erasure, holds, retention | [`people`] |
 //! | counts | [`stats`] |
 //! | words of the evidence | [`search`] |
@@ -35,6 +36,7 @@ pub mod quality;
 pub mod reports;
 pub mod search;
 pub mod stats;
+pub mod verdicts;
 
 use std::{sync::Arc, time::Duration};
 

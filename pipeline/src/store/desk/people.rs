@@ -247,6 +247,7 @@ async fn expire(link: &mut Link<'_>, tenant: &TenantId, before: DateTime<Utc>) -
         let sql = "DELETE FROM evidence_media WHERE tenant = $1 AND case_id = $2";
         link.run(sql, values![tenant.as_str(), case]).await?;
     }
+    link.run("DELETE FROM item_verdicts WHERE tenant = $1 AND at < $2", values![tenant.as_str(), before]).await?;
     Ok(rows.len() as u64)
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Desk, audit, cases, not_found};
 use crate::{
     error::PipelineError,
-    item::{CaseId, ItemId, TenantId},
+    item::{CaseId, TenantId},
     review::{
         agreement::{agreement, kappa},
         case::{Case, CaseDraft, CaseFacts, CaseState, Source},
@@ -125,37 +125,6 @@ pub(super) async fn expose(
 }
 
 impl Desk {
-    /// What reviewers have said of items: whether they break the rules. Of decisions since `from` that still hold, the newest `count`; an item of a
-    /// case counts as its case was decided. Oldest first, so that of two the newer is read last.
-    pub async fn verdicts(
-        &self,
-        tenant: &TenantId,
-        from: DateTime<Utc>,
-        count: usize,
-    ) -> Result<Vec<(ItemId, bool)>, PipelineError> {
-        let tenant = tenant.clone();
-        let rows = self
-            .read("verdicts", move |mut link| {
-                Box::pin(async move {
-                    let sql = "SELECT e.item, d.ruling FROM decisions d
-                               JOIN evidence e ON e.tenant = d.tenant AND e.case_id = d.case_id
-                               WHERE d.tenant = $1 AND d.at >= $2 AND d.overturned_at IS NULL AND e.kind = 'item' AND e.item IS NOT NULL
-                                   AND d.source IN ('rule', 'report', 'sample', 'manual')
-                               ORDER BY d.id DESC LIMIT $3";
-                    link.rows(sql, values![tenant.as_str(), from, limit(count)]).await
-                })
-            })
-            .await?;
-        let verdict = |row: &Row| {
-            let ruling = Ruling::named(row.text(1)?).ok_or_else(|| PipelineError::Internal {
-                part: "store",
-                message: "a decision has an odd ruling".into(),
-            })?;
-            Ok((row.parse(0)?, ruling.is_violation()))
-        };
-        rows.iter().rev().map(verdict).collect()
-    }
-
     /// What somebody looked at today.
     pub async fn exposure(&self, staff: &Staff) -> Result<Exposure, PipelineError> {
         let (staff, day) = (staff.clone(), self.now().timestamp().div_euclid(DAY));

@@ -14,6 +14,10 @@ use crate::{
 
 /// Words of a question that are looked for at most.
 const MAX_WORDS: usize = 16;
+/// Words of a text that others are looked up by; the longest say most.
+const TELLING_WORDS: usize = 8;
+/// Shorter words are in everything.
+const TELLING_LETTERS: usize = 4;
 /// Characters of a found text that are shown.
 const SHOWN: usize = 300;
 
@@ -60,14 +64,76 @@ impl Desk {
                 })
             })
             .await?;
-        let one = |row: &Row| {
-            Ok(Found {
-                case: row.parse(0)?,
-                evidence: row.parse(1)?,
-                subject: row.string(2)?,
-                text: row.text(3)?.chars().take(SHOWN).collect(),
+        rows.iter().map(found).collect()
+    }
+
+    /// Kept texts that share telling words with `text`, those that share most first: of each word's newest.
+    pub async fn sharing_words(
+        &self,
+        tenant: &TenantId,
+        text: &str,
+        count: usize,
+    ) -> Result<Vec<Found>, PipelineError> {
+        let (tenant, words) = (tenant.clone(), telling_words(text));
+        self.read("sharing_words", move |mut link| {
+            Box::pin(async move {
+                // Word by word: a list's end is cheap to read, ranking everything that holds a common word is not.
+                let sql = link.choose(
+                    "SELECT case_id, id, subject, body FROM evidence_words WHERE evidence_words MATCH $2 AND tenant = $1
+                     ORDER BY rowid DESC LIMIT $3",
+                    "SELECT case_id, id, subject, body FROM evidence_words
+                     WHERE words @@ to_tsquery('simple', $2) AND tenant = $1 ORDER BY id DESC LIMIT $3",
+                );
+                let mut shared: Vec<(Found, usize)> = Vec::new();
+                for word in words {
+                    let asked = if link.choose("fts5", "tsquery") == "fts5" { format!("\"{word}\"") } else { word };
+                    for row in link.rows(sql, values![tenant.as_str(), asked, limit(count)]).await? {
+                        let one = found(&row)?;
+                        match shared.iter_mut().find(|(known, _)| known.evidence == one.evidence) {
+                            Some((_, times)) => *times += 1,
+                            None => shared.push((one, 1)),
+                        }
+                    }
+                }
+                shared.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+                shared.truncate(count);
+                Ok(shared.into_iter().map(|(found, _)| found).collect())
             })
-        };
-        rows.iter().map(one).collect()
+        })
+        .await
+    }
+}
+
+/// The longest words of a text, each once.
+fn telling_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = text
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.chars().count() >= TELLING_LETTERS)
+        .map(str::to_lowercase)
+        .collect();
+    words.sort_by(|a, b| b.chars().count().cmp(&a.chars().count()).then_with(|| a.cmp(b)));
+    words.dedup();
+    words.truncate(TELLING_WORDS);
+    words
+}
+
+fn found(row: &Row) -> Result<Found, PipelineError> {
+    Ok(Found {
+        case: row.parse(0)?,
+        evidence: row.parse(1)?,
+        subject: row.string(2)?,
+        text: row.text(3)?.chars().take(SHOWN).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_the_longest_words_tell_most() {
+        assert_eq!(telling_words("You won a FREE gift card; a gift-card!"), ["card", "free", "gift"]);
+        assert!(telling_words("a \" * OR").is_empty());
+        assert_eq!(telling_words(&"verylong ".repeat(99)), ["verylong"]);
     }
 }

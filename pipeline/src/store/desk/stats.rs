@@ -64,8 +64,14 @@ pub struct DayCount {
 pub struct Stats {
     /// Automatic actions by day and action.
     pub actions: Vec<DayCount>,
+    /// The same by day and rule: the severest of those that fired.
+    pub actions_by_rule: Vec<DayCount>,
+    /// The same by day and label that this rule went by.
+    pub actions_by_label: Vec<DayCount>,
     /// Decisions by day and ruling.
     pub decisions: Vec<DayCount>,
+    /// What people did, by day and action.
+    pub measures: Vec<DayCount>,
     /// Decisions by day and queue.
     pub queues: Vec<DayCount>,
     /// Decisions by day and rule.
@@ -85,6 +91,41 @@ pub struct Stats {
     pub reports: BTreeMap<String, u64>,
     /// Appeals by state.
     pub appeals: BTreeMap<String, u64>,
+}
+
+impl Stats {
+    /// One row per day, thing counted and name, with a head: what spreadsheets and reports read.
+    pub fn csv(&self) -> String {
+        let tables = [
+            ("automatic_action", &self.actions),
+            ("automatic_action_by_rule", &self.actions_by_rule),
+            ("automatic_action_by_label", &self.actions_by_label),
+            ("decision", &self.decisions),
+            ("decision_by_action", &self.measures),
+            ("decision_by_rule", &self.rules),
+            ("decision_by_queue", &self.queues),
+        ];
+        let mut text = String::from("day,what,name,count\n");
+        let mut row = |day: &str, what: &str, name: &str, count: u64| {
+            // Names of rules and queues are plain, but a leading sign would make a spreadsheet calculate.
+            let plain = name.replace(['"', '\n', '\r'], " ");
+            let guard = if plain.starts_with(['=', '+', '-', '@', '\t']) { "'" } else { "" };
+            text.push_str(&format!("{day},{what},\"{guard}{plain}\",{count}\n"));
+        };
+        for (what, counts) in tables {
+            for DayCount { day, name, count } in counts {
+                row(day, what, name, *count);
+            }
+        }
+        for (what, states) in [("report", &self.reports), ("appeal", &self.appeals)] {
+            for (state, count) in states {
+                row("", what, state, *count);
+            }
+        }
+        row("", "decided", "all", self.decided);
+        row("", "decided", "overturned", self.overturned);
+        text
+    }
 }
 
 impl Desk {
@@ -173,7 +214,20 @@ impl Desk {
                          AND actor = 'policy' GROUP BY 1, 2 ORDER BY 1, 2"
                 );
                 let actions = days(&link.rows(actions, range()).await?)?;
+                // Reasons are kept severest first.
+                let first = |rule: &str| {
+                    format!(
+                        "SELECT day, name, count(*) FROM (SELECT {BY_DAY} AS day, {rule} AS name FROM audit_entries
+                             WHERE tenant = $1 AND at >= $2 AND at < $3 AND actor = 'policy') AS acted
+                         WHERE name IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2"
+                    )
+                };
+                let rule = link.choose("json_extract(detail, '$.rules[0]')", "detail::json #>> '{rules,0}'");
+                let label = link.choose("json_extract(detail, '$.labels[0]')", "detail::json #>> '{labels,0}'");
+                let actions_by_rule = days(&link.rows(first(rule), range()).await?)?;
+                let actions_by_label = days(&link.rows(first(label), range()).await?)?;
                 let decisions = days(&link.rows(by("ruling", ""), range()).await?)?;
+                let measures = days(&link.rows(by("action", "AND action IS NOT NULL"), range()).await?)?;
                 let queues = days(&link.rows(by("queue", ""), range()).await?)?;
                 let rules = days(&link.rows(by("rule", "AND rule IS NOT NULL"), range()).await?)?;
                 let sums = format!(
@@ -189,7 +243,10 @@ impl Desk {
                 let appeals = "SELECT state, count(*) FROM appeals WHERE tenant = $1 AND at >= $2 AND at < $3 GROUP BY state ORDER BY state";
                 Ok(Stats {
                     actions,
+                    actions_by_rule,
+                    actions_by_label,
                     decisions,
+                    measures,
                     queues,
                     rules,
                     decided,
@@ -216,4 +273,34 @@ fn days(rows: &[Row]) -> Result<Vec<DayCount>, PipelineError> {
 
 fn states(rows: &[Row]) -> Result<BTreeMap<String, u64>, PipelineError> {
     rows.iter().map(|row| Ok((row.string(0)?, row.count(1)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c7_numbers_are_a_table_that_no_spreadsheet_calculates_with() {
+        let one = |name: &str| vec![DayCount { day: "2026-01-31".into(), name: name.into(), count: 2 }];
+        let stats = Stats {
+            actions: one("warn"),
+            actions_by_rule: one("=spam\""),
+            actions_by_label: Vec::new(),
+            decisions: one("act"),
+            measures: one("ban"),
+            queues: Vec::new(),
+            rules: Vec::new(),
+            decided: 2,
+            overturned: 1,
+            overturn_rate: Some(0.5),
+            mean_looked_seconds: 1.0,
+            mean_waited_seconds: 1.0,
+            reports: BTreeMap::from([("closed".into(), 3)]),
+            appeals: BTreeMap::new(),
+        };
+        let expected = "day,what,name,count\n2026-01-31,automatic_action,\"warn\",2\n2026-01-31,automatic_action_by_rule,\"'=spam \",2\n\
+            2026-01-31,decision,\"act\",2\n2026-01-31,decision_by_action,\"ban\",2\n,report,\"closed\",3\n,decided,\"all\",2\n\
+            ,decided,\"overturned\",1\n";
+        assert_eq!(stats.csv(), expected);
+    }
 }

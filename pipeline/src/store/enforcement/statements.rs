@@ -98,7 +98,7 @@ macro_rules! statements {
             Ok(query.execute(connection).await?.rows_affected() > 0)
         }
 
-        pub(super) async fn read_person(
+        pub(in crate::store) async fn read_person(
             connection: &mut $connection,
             tenant: &TenantId,
             actor: &ActorId,

@@ -1,11 +1,19 @@
 //! Actions inside a transaction of [`Link`]: the statements of enforcement, on whichever connection it is.
 
+use chrono::{DateTime, Utc};
+
 use super::{Link, Wire};
 use crate::{
-    enforcement::entry::{ActionEntry, Enforced},
+    enforcement::{
+        entry::{ActionEntry, Enforced},
+        person::{Person, PersonState},
+    },
     error::PipelineError,
-    item::{ActionId, TenantId},
-    store::{postgres, sqlite},
+    item::{ActionId, ActorId, TenantId},
+    store::{
+        link::{json, values},
+        postgres, sqlite,
+    },
 };
 
 macro_rules! on_either {
@@ -33,6 +41,29 @@ impl Link<'_> {
         id: ActionId,
     ) -> Result<Vec<Enforced>, PipelineError> {
         on_either!(self, read_caused_by(tenant, id))
+    }
+
+    /// From here to the commit nobody else gives this person strikes, and whoever has looked at them before must look again.
+    pub(crate) async fn hold_person(
+        &mut self,
+        tenant: &TenantId,
+        actor: &str,
+        at: DateTime<Utc>,
+    ) -> Result<(), PipelineError> {
+        let sql = "INSERT INTO persons (tenant, actor, version, updated_at, state) VALUES ($1, $2, 1, $3, $4)
+                   ON CONFLICT (tenant, actor) DO UPDATE SET version = persons.version + 1, updated_at = excluded.updated_at";
+        let row = values![tenant.as_str(), actor, at, json(&PersonState::default())?];
+        self.run(sql, row).await.map(drop)
+    }
+
+    /// A person as they are at `now`.
+    pub(crate) async fn person(
+        &mut self,
+        tenant: &TenantId,
+        actor: &ActorId,
+        now: DateTime<Utc>,
+    ) -> Result<Person, PipelineError> {
+        on_either!(self, read_person(tenant, actor, now))
     }
 
     /// Keeps an action. `false`: it was there before.

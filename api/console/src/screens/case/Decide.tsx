@@ -1,5 +1,8 @@
 /** The right side of a case: what is decided. Every part has a key. */
-import { Button, Checkbox, Group, Select, SimpleGrid, Stack, Text, TextInput, Textarea } from '@mantine/core';
+import { Button, Checkbox, Group, Select, Stack, Text, TextInput, Textarea } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo } from 'react';
+import { settingsQuery } from '../../api/queries';
 import type { Case } from '../../api/types';
 import { CHOICES, choiceName, type Choice } from '../../domain/keys';
 import type { Suggestion } from '../../domain/ladder';
@@ -36,6 +39,14 @@ interface Props {
   readonly onChoose: (choice: Choice) => void;
   readonly onRule: (rule: string) => void;
   readonly onSubmit: (next: boolean) => void;
+}
+
+/** Sentences that are ready for this rule. */
+function Ready({ rule, onPick }: { rule: string | undefined; onPick: (words: string) => void }) {
+  const templates = useQuery(settingsQuery).data?.settings.templates;
+  const fitting = useMemo(() => (templates ?? []).filter(({ rules }) => !rules?.length || (rule !== undefined && rules.includes(rule))), [templates, rule]);
+  if (fitting.length === 0) return null;
+  return <Select aria-label={text.case.ready} placeholder={text.case.ready} size="xs" mb={4} searchable value={null} data={fitting.map(({ name }) => name)} onChange={(name) => onPick(fitting.find((template) => template.name === name)?.text ?? '')} />;
 }
 
 export function Decide({ about, draft, change, letters, suggestion, reports, busy, onChoose, onRule, onSubmit }: Props) {
@@ -97,18 +108,21 @@ export function Decide({ about, draft, change, letters, suggestion, reports, bus
         />
       )}
       {draft.choice?.ruling === 'act' && (
-        <TextInput label={text.case.reason} description={text.case.reasonHint} value={draft.reason} maxLength={500} onChange={(event) => change({ ...draft, reason: event.currentTarget.value })} />
+        <div>
+          <Ready rule={draft.rule} onPick={(reason) => change({ ...draft, reason })} />
+          <TextInput label={text.case.reason} description={text.case.reasonHint} value={draft.reason} maxLength={500} onChange={(event) => change({ ...draft, reason: event.currentTarget.value })} />
+        </div>
       )}
       <Textarea label={text.case.note} autosize minRows={1} maxRows={4} value={draft.note} onChange={(event) => change({ ...draft, note: event.currentTarget.value })} />
       {reports > 0 && <Checkbox label={text.case.allReports} checked={draft.allReports} onChange={(event) => change({ ...draft, allReports: event.currentTarget.checked })} />}
-      <SimpleGrid cols={2} spacing="xs" className="submit">
-        <Button onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
+      <div className="submit">
+        <Button px="xs" onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submitNext} letter="N" />
         </Button>
-        <Button variant="default" onClick={() => onSubmit(false)} disabled={!draft.choice} loading={busy}>
+        <Button px="xs" variant="default" onClick={() => onSubmit(false)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submit} letter="S" />
         </Button>
-      </SimpleGrid>
+      </div>
     </Stack>
   );
 }

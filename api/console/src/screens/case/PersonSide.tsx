@@ -2,7 +2,7 @@
 import { Anchor, Group, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'wouter';
-import { standingQuery } from '../../api/queries';
+import { similarQuery, standingQuery } from '../../api/queries';
 import type { Case, CasePage, Decision } from '../../api/types';
 import { forHowLong } from '../../domain/time';
 import { Act, Ago, CaseLink, Chip, Person, percent } from '../../parts/small';
@@ -65,6 +65,37 @@ const Row = ({ of }: { of: Case }) => (
   </Group>
 );
 
+/** How others decided what is like it. Nothing is shown while it is looked for, or when it cannot be. */
+function Similar({ id }: { id: string }) {
+  const similar = useQuery(similarQuery(id)).data;
+  if (!similar) return null;
+  return (
+    <Panel title={text.case.similar}>
+      {similar.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {text.case.noSimilar}
+        </Text>
+      ) : (
+        <Stack gap="sm">
+          {similar.map(({ case: other, text: words, score, decision }) => (
+            <div key={other.id}>
+              <Group gap={6} justify="space-between" wrap="nowrap">
+                {decision ? <Act of={decision.action ?? decision.ruling} /> : <Chip>{text.states[other.state]}</Chip>}
+                <Text size="xs" c="dimmed" style={{ whiteSpace: 'nowrap' }}>
+                  {text.case.alike(percent(score))} · <Ago at={other.opened_at} />
+                </Text>
+              </Group>
+              <Text size="sm" lineClamp={2} style={{ overflowWrap: 'anywhere' }}>
+                <CaseLink id={other.id}>{words}</CaseLink>
+              </Text>
+            </div>
+          ))}
+        </Stack>
+      )}
+    </Panel>
+  );
+}
+
 export function PersonSide({ page }: { page: CasePage }) {
   const { case: about, decisions, history, reporter, hold } = page;
   const person = !about.subject.startsWith('item:');
@@ -90,6 +121,7 @@ export function PersonSide({ page }: { page: CasePage }) {
           {hold && <Chip tone="warn">{text.person.held(hold.reason)}</Chip>}
         </Stack>
       </Panel>
+      <Similar id={about.id} />
       <Panel title={text.case.decisions(decisions.length)}>
         {decisions.length === 0 ? (
           <Text size="sm" c="dimmed">

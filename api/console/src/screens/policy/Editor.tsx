@@ -5,6 +5,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useMemo, useRef, useState } from 'react';
 import { client, take } from '../../api/client';
 import { currentPolicyQuery, policyQuery } from '../../api/queries';
+import { withThreshold } from '../../domain/cuts';
 import { changes, diff } from '../../domain/diff';
 import { Chip } from '../../parts/small';
 import { Panel, Refused, Shown } from '../../parts/state';
@@ -73,10 +74,16 @@ function GoLive({ number, opened, onClose }: { number: number; opened: boolean; 
   );
 }
 
-function Loaded({ number, start, live, liveText, onBacktest, onVersion }: { number: number; start: string; live: number; liveText: string; onBacktest: () => void; onVersion: (number: number) => void }) {
+/** A threshold that the tuner found. */
+export interface Proposal {
+  readonly threshold: string;
+  readonly cut: number;
+}
+
+function Loaded({ number, start, live, liveText, proposal, onBacktest, onVersion }: { number: number; start: string; live: number; liveText: string; proposal: Proposal | undefined; onBacktest: () => void; onVersion: (number: number) => void }) {
   const tell = useTell();
   const queries = useQueryClient();
-  const [draft, write] = useState(start);
+  const [draft, write] = useState(() => (proposal && withThreshold(start, proposal.threshold, proposal.cut)) ?? start);
   const [note, say] = useState('');
   const [going, go] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -181,7 +188,7 @@ function Loaded({ number, start, live, liveText, onBacktest, onVersion }: { numb
   );
 }
 
-export function Editor({ number, onBacktest, onVersion }: { number: number | undefined; onBacktest: () => void; onVersion: (number: number) => void }) {
+export function Editor({ number, proposal, onBacktest, onVersion }: { number: number | undefined; proposal?: Proposal | undefined; onBacktest: () => void; onVersion: (number: number) => void }) {
   const current = useQuery(currentPolicyQuery);
   const shown = number ?? current.data?.live ?? 0;
   const version = useQuery({ ...policyQuery(shown), enabled: current.data !== undefined });
@@ -189,7 +196,7 @@ export function Editor({ number, onBacktest, onVersion }: { number: number | und
     <Shown of={current} rows={10}>
       {(now) => (
         <Shown of={version} rows={10}>
-          {(data) => <Loaded key={data.number} number={data.number} start={data.text ?? ''} live={now.live} liveText={now.policy.text ?? ''} onBacktest={onBacktest} onVersion={onVersion} />}
+          {(data) => <Loaded key={data.number} number={data.number} start={data.text ?? ''} live={now.live} liveText={now.policy.text ?? ''} proposal={proposal} onBacktest={onBacktest} onVersion={onVersion} />}
         </Shown>
       )}
     </Shown>

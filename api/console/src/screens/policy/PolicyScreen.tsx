@@ -10,7 +10,7 @@ import { Sure } from '../../parts/Sure';
 import { useTell } from '../../parts/told';
 import { text } from '../../text/en';
 import { Backtests } from './Backtests';
-import { Editor } from './Editor';
+import { Editor, type Proposal } from './Editor';
 import { Tuner } from './Tuner';
 
 const TONES = { live: 'good', canary: 'warn', draft: 'neutral' } as const;
@@ -22,7 +22,7 @@ function Current({ onRollBack }: { onRollBack: () => void }) {
       {(policy) => (
         <SimpleGrid cols={{ base: 2, md: 4 }}>
           <Tile name={text.policy.inForce} value={text.policy.number(policy.live)} about={policy.policy.version} />
-          <Tile name={text.policy.passRate} value={percent(policy.tally.pass_rate, 1)} about={text.policy.judged(policy.tally.judged)} />
+          <Tile name={text.policy.passRate} value={policy.tally.judged === 0 ? '–' : percent(policy.tally.pass_rate, 1)} about={text.policy.judged(policy.tally.judged)} />
           {policy.canary ? (
             <Tile name={text.policy.trial} value={text.policy.number(policy.canary.version)} about={text.policy.trialOf(policy.canary.percent, percent(policy.canary_tally.pass_rate, 1), policy.canary_tally.judged)} tone="warn" />
           ) : (
@@ -33,10 +33,10 @@ function Current({ onRollBack }: { onRollBack: () => void }) {
               {text.policy.lastChange}
             </Text>
             <Text size="sm" fw={600}>
-              {text.policy.changes[policy.change as 'live'] ?? policy.change} · {policy.by}
+              {policy.revision > 0 ? `${text.policy.changes[policy.change as 'live'] ?? policy.change} · ${policy.by}` : text.policy.never}
             </Text>
             <Text size="xs" c="dimmed" mb={6}>
-              {policy.revision > 0 ? <Ago at={policy.at} /> : text.policy.never} {policy.note}
+              {policy.revision > 0 && <Ago at={policy.at} />} {policy.note}
             </Text>
             <Button size="compact-sm" variant="default" disabled={policy.before == null && policy.canary == null} onClick={onRollBack}>
               {policy.canary ? text.policy.endTrial : text.policy.rollBack}
@@ -172,7 +172,12 @@ export function PolicyScreen() {
   const queries = useQueryClient();
   const [tab, open] = useState<string | null>('edit');
   const [number, choose] = useState<number>();
+  const [proposal, propose] = useState<Proposal>();
   const [rolling, askBack] = useState(false);
+  const turn = (to: number) => {
+    choose(to);
+    propose(undefined);
+  };
   const rollBack = useMutation({
     mutationFn: () => take(client.POST('/v1/policies/rollback', { body: { note: '' } })),
     onSuccess: (now) => {
@@ -193,14 +198,15 @@ export function PolicyScreen() {
           <Tabs.Tab value="tune">{text.policy.tune}</Tabs.Tab>
           <Tabs.Tab value="breaker">{text.policy.breaker}</Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value="edit">
-          <Editor key={number ?? 'live'} number={number} onBacktest={() => open('backtests')} onVersion={choose} />
+        {/* A draft stays while its backtest is looked at. */}
+        <Tabs.Panel value="edit" keepMounted>
+          <Editor key={`${number ?? 'live'} ${proposal?.threshold ?? ''} ${proposal?.cut ?? ''}`} number={number} proposal={proposal} onBacktest={() => open('backtests')} onVersion={turn} />
         </Tabs.Panel>
         <Tabs.Panel value="versions">
           <Stack>
             <Versions
               onOpen={(chosen) => {
-                choose(chosen);
+                turn(chosen);
                 open('edit');
               }}
             />
@@ -211,7 +217,13 @@ export function PolicyScreen() {
           <Backtests />
         </Tabs.Panel>
         <Tabs.Panel value="tune">
-          <Tuner />
+          <Tuner
+            onTake={(threshold, cut) => {
+              choose(undefined);
+              propose({ threshold, cut });
+              open('edit');
+            }}
+          />
         </Tabs.Panel>
         <Tabs.Panel value="breaker">
           <Breakers />

@@ -10,6 +10,7 @@ import { Panel, Shown } from '../../parts/state';
 import { useTell } from '../../parts/told';
 import { text } from '../../text/en';
 import { QueueForm } from './QueueForm';
+import { Templates } from './Templates';
 
 const conditions = (queue: QueueRule) => [...(queue.sources ?? []), ...(queue.kinds ?? []), ...(queue.rules ?? []), ...(queue.labels ?? []), ...(queue.languages ?? [])];
 
@@ -111,6 +112,7 @@ function Form({ kept, version }: { kept: ReviewSettings; version: number }) {
           </Table>
         </Table.ScrollContainer>
       </Panel>
+      <Templates of={draft.templates ?? []} change={(templates) => change({ ...draft, templates })} />
       <div className="grid-2">
         <Panel title={text.settings.work}>
           <SimpleGrid cols={2}>

@@ -24,8 +24,14 @@ pub struct DayCountView {
 pub struct StatsView {
     /// Automatic actions by day.
     pub actions: Vec<DayCountView>,
+    /// The same by day and rule: the severest of those that fired.
+    pub actions_by_rule: Vec<DayCountView>,
+    /// The same by day and label that this rule went by.
+    pub actions_by_label: Vec<DayCountView>,
     /// Decisions by day and ruling.
     pub decisions: Vec<DayCountView>,
+    /// What people did, by day and action.
+    pub measures: Vec<DayCountView>,
     /// Decisions by day and queue.
     pub queues: Vec<DayCountView>,
     /// Decisions by day and rule.

@@ -103,6 +103,21 @@ pub struct ExposureBudgetView {
     pub minutes: u32,
 }
 
+/// A sentence for the person concerned, ready to be picked.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateView {
+    /// What reviewers pick it by.
+    #[schema(example = "spam, first time")]
+    pub name: String,
+    /// The sentence.
+    #[schema(example = "Please do not advertise here.")]
+    pub text: String,
+    /// Only with these rules; with all, when empty.
+    #[serde(default)]
+    pub rules: Vec<String>,
+}
+
 /// How review works.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -137,6 +152,9 @@ pub struct ReviewSettingsView {
     pub sla_minutes: SlaMinutesView,
     /// What one person should look at in a day.
     pub exposure: ExposureBudgetView,
+    /// Sentences for the person concerned that reviewers pick instead of writing them.
+    #[serde(default)]
+    pub templates: Vec<TemplateView>,
     /// The queues, in order.
     pub queues: Vec<QueueRuleView>,
 }

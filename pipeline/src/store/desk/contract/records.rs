@@ -216,6 +216,14 @@ pub(crate) async fn c1_words_of_the_evidence_are_found(store: &Shared) {
     assert!(found("absent").await.is_empty());
     assert_eq!(code(desk.search(&tenant(), " \" * ", 9).await), "search_empty");
     assert!(desk.search(&"b".into(), "fool", 9).await.unwrap().is_empty());
+
+    let sharing = async |text: &str| {
+        let found = desk.sharing_words(&tenant(), text, 9).await.unwrap();
+        found.into_iter().map(|found| found.subject).collect::<Vec<_>>()
+    };
+    assert_eq!(sharing("Fool of Köln").await, ["ann", "cid"], "those that share most first");
+    assert!(sharing("a \" * OR me").await.is_empty());
+    assert!(desk.sharing_words(&"b".into(), "fool", 9).await.unwrap().is_empty());
 }
 
 pub(crate) async fn c3_accounts_sessions_and_failures(store: &Shared) {
