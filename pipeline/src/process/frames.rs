@@ -5,7 +5,7 @@ use std::{hash::BuildHasher, sync::PoisonError, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use models::Lane;
 
-use super::{Mode, ParticipantKey, Pipeline, pictures::Seen};
+use super::{Mode, ParticipantKey, Pipeline, Work, pictures::Seen};
 use crate::{
     error::PipelineError,
     item::{Envelope, ItemKind},
@@ -23,17 +23,26 @@ pub(super) struct LastFrame {
 impl Pipeline {
     /// Too old to be worth a verdict?
     pub(super) fn refuse_stale(&self, envelope: &Envelope, lane: Lane, mode: Mode) -> Result<(), PipelineError> {
-        let Some(age) = self.overdue(envelope, lane, mode) else { return Ok(()) };
+        let left = self.time_left(envelope, lane, mode);
+        let Some(over) = left.filter(|left| *left < TimeDelta::zero()) else { return Ok(()) };
         Shed::Stale.count();
+        let age = self.live_max_age.unwrap_or_default() - over;
         Err(PipelineError::Stale { age_ms: u64::try_from(age.num_milliseconds()).unwrap_or(0) })
     }
 
-    /// The age of a frame from which on no more work should be begun. Only what waited in the live lane has one: whoever asks directly
-    /// gets an answer.
-    pub(super) fn overdue(&self, envelope: &Envelope, lane: Lane, mode: Mode) -> Option<TimeDelta> {
+    /// What `work` answers, unless the frame becomes too old while it waits: `None`.
+    pub(super) async fn in_time<F: Future>(&self, item: &Work<'_>, work: F) -> Option<F::Output> {
+        match self.time_left(item.envelope, item.lane, item.mode) {
+            None => Some(work.await),
+            Some(left) => tokio::time::timeout(left.to_std().unwrap_or_default(), work).await.ok(),
+        }
+    }
+
+    /// Time within which work on a frame should begin. Only what waited in the live lane has a limit: whoever asks directly gets an
+    /// answer.
+    fn time_left(&self, envelope: &Envelope, lane: Lane, mode: Mode) -> Option<TimeDelta> {
         let live = envelope.kind == ItemKind::Frame && lane == Lane::Live && mode == Mode::Record;
-        let age = self.clock.now() - envelope.received_at;
-        (live && age > self.live_max_age?).then_some(age)
+        Some(self.live_max_age.filter(|_| live)? - (self.clock.now() - envelope.received_at))
     }
 
     /// The scores of the participant's last judged frame, when this one shows the same and it was not long ago. Reusing does not

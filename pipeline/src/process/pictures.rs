@@ -32,13 +32,14 @@ impl Pipeline {
         if opinion.model.is_empty() || !opinion.suspects(&first) {
             return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
         }
-        // The second model costs ten frames: one that is late already would only make its neighbours late as well.
-        if self.overdue(work.envelope, work.lane, work.mode).is_some() {
-            count("late");
-            return Ok(Seen { signals: first, suspected: true, unconfirmed: true });
-        }
-        match self.engine.classify(&opinion.model, Input::Image(pixels), work.lane).await.map_err(PipelineError::from) {
-            Ok(second) => {
+        // The second model costs ten frames. Suspects that wait for it until they are late would make their neighbours late as well.
+        let asked = self.engine.classify(&opinion.model, Input::Image(pixels), work.lane);
+        match self.in_time(work, asked).await.transpose().map_err(PipelineError::from) {
+            Ok(None) => {
+                count("late");
+                Ok(Seen { signals: first, suspected: true, unconfirmed: true })
+            }
+            Ok(Some(second)) => {
                 let second: Vec<Signal> = signal::signals(&second).collect();
                 let signals = opinion.combined(first, &second);
                 let suspected = opinion.suspects(&signals);

@@ -169,8 +169,13 @@ pub(crate) fn text(text: &str, at: DateTime<Utc>) -> Item {
 
 /// A picture of one colour. The fake classifier reads the label from red and the score from green.
 pub(crate) fn picture_bytes(label: u8, score: f32) -> Vec<u8> {
+    slow_picture_bytes(label, score, 0)
+}
+
+/// The same; each model takes `milliseconds` for it, which it reads from blue.
+pub(crate) fn slow_picture_bytes(label: u8, score: f32, milliseconds: u8) -> Vec<u8> {
     let green = (score * 255.0).round() as u8;
-    let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(8, 8, Rgb([label, green, 0])));
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(8, 8, Rgb([label, green, milliseconds])));
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
     bytes.into_inner()

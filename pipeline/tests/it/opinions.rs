@@ -1,14 +1,17 @@
 //! The second opinion about pictures.
 
+use chrono::TimeDelta;
+use models::Lane;
 use pipeline::{
     action::ActionKind,
     config::PipelineConfig,
     item::ItemKind,
     opinion::{Combine, SecondOpinionConfig},
+    process::Mode,
     verdict::Outcome,
 };
 
-use crate::harness::{DISPUTED, Harness, NEUTRAL, PORN, frame, picture, picture_bytes};
+use crate::harness::{DISPUTED, Harness, NEUTRAL, PORN, frame, picture, picture_bytes, slow_picture_bytes};
 
 fn score(outcome: &Outcome, label: &str) -> Option<f32> {
     outcome.signals.iter().find(|signal| signal.label == label).map(|signal| signal.score)
@@ -78,4 +81,23 @@ async fn f2_a_policy_can_wait_for_frames_in_a_row() {
     assert_eq!(act(NEUTRAL, 2).await, ActionKind::Allow);
     assert_eq!(act(PORN, 3).await, ActionKind::Allow, "the clean frame broke the row");
     assert_eq!(act(PORN, 60).await, ActionKind::Allow, "too long after the last one");
+}
+
+/// A frame that is nearly too old when the second model begins gets no answer from it that would come too late: it does not count alone.
+#[tokio::test]
+async fn f1_f5_a_suspect_does_not_wait_for_its_second_opinion_until_it_is_late() {
+    let service = Harness::new().await;
+    let suspect = |age_ms: i64| {
+        let at = service.at(0) - TimeDelta::milliseconds(age_ms);
+        picture(ItemKind::Frame, slow_picture_bytes(PORN, 0.9, 250), at)
+    };
+    let judge =
+        async |lane, age_ms| service.pipeline.process(&suspect(age_ms), lane, Mode::Record).await.unwrap().outcome;
+    let late = judge(Lane::Live, 1_950).await;
+    assert_eq!((late.verdict.action, asked(&late)), (ActionKind::Allow, false), "{late:?}");
+    assert!(score(&late, "unconfirmed.porn").is_some_and(|score| score > 0.89), "{late:?}");
+    for (lane, age_ms) in [(Lane::Live, 0), (Lane::Interactive, 1_950)] {
+        let outcome = judge(lane, age_ms).await;
+        assert!(asked(&outcome), "{lane:?}: {outcome:?}");
+    }
 }
