@@ -86,7 +86,9 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
           ))}
         </figcaption>
       )}
-      <table className="hidden">
+      {/* A table is as wide as what it holds: what hides it is around it. */}
+      <div className="hidden">
+      <table>
         <caption>{label}</caption>
         <thead>
           <tr>
@@ -109,6 +111,7 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
           ))}
         </tbody>
       </table>
+      </div>
     </figure>
   );
 }
