@@ -35,6 +35,8 @@ use crate::{
         (name = "review", description = "The reviewers' desk: queues, cases, decisions, appeals, audit, people. By the console's session, or a key with the scope `review`, `lead` or `admin`."),
         (name = "session", description = "Signing in to the console, and its accounts."),
         (name = "people", description = "Profiles and who is like whom."),
+        (name = "matching", description = "Who should meet whom: recommendations, likes, matches, live pairing."),
+        (name = "messages", description = "Messages that can be searched by meaning and by words, by those who may find them."),
         (name = "compat", description = "Other services' shapes, so that their clients work here: OpenAI, Perspective."),
         (name = "operation", description = "Health, metrics, this document."),
     ),

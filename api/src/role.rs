@@ -98,6 +98,8 @@ impl Role {
                 Lane::Bulk => (true, true),
             };
             wanted.extend(pipeline.text_models.iter().filter(|_| texts));
+            // Who has time for uploads embeds for a model that is to take over, too.
+            wanted.extend(pipeline.next_embedding_model.iter().filter(|_| *lane == Lane::Bulk));
             wanted.extend(pipeline.picture_models.iter().chain([&pipeline.second_opinion.model]).filter(|_| pictures));
         }
         let needed = |entry: &&String| wanted.iter().any(|name| model_name(entry) == name.as_str());

@@ -12,7 +12,7 @@ use pipeline::{
     process::Pipeline,
     queue::{self, Queue},
     record::WebhookInterest,
-    store::{self, Store},
+    store::{self, Store, vectors::NextVectors},
 };
 
 use workers::backoff::{Backoff, Jitter};
@@ -26,6 +26,9 @@ use crate::{
 
 /// Waits between two tries to reach a server at start.
 const KNOCKING: Backoff = Backoff { first: Duration::from_millis(250), most: Duration::from_secs(5) };
+
+/// Profiles that get their new vectors in one statement.
+const PROMOTED: usize = 500;
 
 /// Everything long-lived. Cheap to clone.
 #[derive(Clone)]
@@ -93,7 +96,9 @@ impl Services {
         }
 
         let (engine, dimensions) = load_models(&config).await?;
+        promote_vectors(&config, &*store, &engine).await?;
         let index = open_index(&config, &*store, dimensions).await?;
+        let next = open_next_index(&config).await?;
 
         let webhooks = config.webhooks.iter().map(interest).collect();
         let pipeline = Pipeline::new(
@@ -105,7 +110,12 @@ impl Services {
             config.pipeline.clone(),
             webhooks,
         )
-        .with_live_max_age(config.queue.live_wait());
+        .with_live_max_age(config.queue.live_wait())
+        .with_messages(&config.index);
+        let pipeline = match next {
+            Some((name, index)) => with_next(pipeline, &config, &name, index).await?,
+            None => pipeline,
+        };
         pipeline.load_policies().await.context("the policies of the tenants cannot be read")?;
         Ok(Self {
             config: Arc::new(config),
@@ -174,6 +184,47 @@ async fn load_models(config: &Config) -> Result<(Engine, usize)> {
         )
     })?;
     Ok((engine, spec.dimensions))
+}
+
+/// Vectors of a model that was to take over, and now is the configured one, move into the profiles.
+async fn promote_vectors(config: &Config, store: &dyn Store, engine: &Engine) -> Result<()> {
+    // A worker without the model moves nothing: another process does.
+    let Ok(spec) = engine.spec(&config.pipeline.embedding_model) else { return Ok(()) };
+    let model = format!("{}@{}", config.pipeline.embedding_model, spec.version);
+    let vectors = NextVectors::new(store.tables(), model.clone());
+    let mut moved = 0;
+    loop {
+        match vectors.promote(PROMOTED).await.context("the vectors of the new embedding model cannot be taken over")? {
+            0 => break,
+            more => moved += more,
+        }
+    }
+    if moved > 0 {
+        tracing::info!(model, moved, "profiles have the vectors of the new embedding model");
+    }
+    Ok(())
+}
+
+/// The index of the embedding model that is to take over, if one is configured.
+async fn open_next_index(config: &Config) -> Result<Option<(String, Arc<dyn VectorIndex>)>> {
+    let Some(name) = &config.pipeline.next_embedding_model else { return Ok(None) };
+    let repository = Repository::open(&config.models.repository)?;
+    let spec = repository
+        .spec(name)
+        .with_context(|| format!("pipeline.next_embedding_model `{name}` is not in the model repository"))?;
+    let place = config.index.of_next();
+    let index = index::connect(&place, spec.dimensions)
+        .await
+        .with_context(|| format!("cannot open the index of the next model, `{}`", redact_url(&place.url)))?;
+    Ok(Some((name.clone(), index)))
+}
+
+async fn with_next(pipeline: Pipeline, config: &Config, name: &str, index: Arc<dyn VectorIndex>) -> Result<Pipeline> {
+    let pipeline = pipeline.with_next_model(name, index);
+    if config.index.of_next().is_embedded() {
+        pipeline.mend_next().await.context("the index of the next model cannot be made whole")?;
+    }
+    Ok(pipeline)
 }
 
 /// The index. An embedded one is made whole from the store when it is behind; a server's, which other processes share, is left to the duty

@@ -30,6 +30,15 @@ struct Arguments {
     /// Items of the chaos scenario.
     #[arg(long, default_value_t = 50_000)]
     items: usize,
+    /// People of the scenario month.
+    #[arg(long, default_value_t = 10_000)]
+    people: usize,
+    /// Profiles of the scenario neighbours, one measurement for each number.
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
+    profiles: Vec<usize>,
+    /// In the scenario neighbours: make lists through the product, too (every profile is written to a store first).
+    #[arg(long)]
+    lists: bool,
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
@@ -104,6 +113,12 @@ enum Scenario {
     Storm,
     /// The same over a private RabbitMQ. Only when named.
     StormRabbitmq,
+    /// A tick of live pairing with 10,000 people, an evening against first come first served, exploration, fairness. Only when named.
+    Pairing,
+    /// Who is near and fits both ways, among `--profiles`: recall, time, memory, disk, with and without quantization. Only when named.
+    Neighbours,
+    /// A simulated month of likes and passes, by ranker. Only when named.
+    Month,
     /// Publish → recorded over private RabbitMQ and PostgreSQL servers. Only when named.
     Throughput,
     /// One core and two, short texts and long ones, a thousand items and a million. Only when named.
@@ -192,6 +207,15 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted(Scenario::Memory) {
         finish(&scenario::memory::run(&setting).await?)?;
+    }
+    if arguments.scenarios.contains(&Scenario::Pairing) {
+        finish(&scenario::pairing::run(arguments.rounds))?;
+    }
+    if arguments.scenarios.contains(&Scenario::Month) {
+        finish(&scenario::month::run(arguments.people, 30))?;
+    }
+    if arguments.scenarios.contains(&Scenario::Neighbours) {
+        finish(&scenario::neighbours::run(&arguments.profiles, arguments.lists).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Throughput) {
         finish(&scenario::throughput::run(&setting).await?)?;

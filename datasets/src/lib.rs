@@ -5,6 +5,7 @@
 //! | what is there: name, source, licence, digest, columns | [`manifest`], `manifest.toml` |
 //! | typed rows from gzip-compressed or plain CSV | [`load`] |
 //! | labelled texts of every set in one shape, with their slices | [`labelled`] |
+//! | tables of numbers by column name | [`table`] |
 //! | points of ROC, precision-recall and calibration curves | [`curve`] |
 //! | ROC-AUC, average precision, Spearman, F1, calibration error | [`measure`] |
 //!
@@ -17,6 +18,7 @@ pub mod labelled;
 pub mod load;
 pub mod manifest;
 pub mod measure;
+pub mod table;
 
 pub use error::DataError;
 pub use manifest::{Manifest, Set};

@@ -118,6 +118,23 @@ pub struct IndexConfig {
     pub timeout_ms: u64,
     /// Milliseconds that connecting to the Qdrant server may take.
     pub connect_timeout_ms: u64,
+    /// How an embedded index keeps vectors in memory. On a Qdrant server this belongs to the collection.
+    pub quantization: Quantization,
+    /// Where the vectors of `pipeline.next_embedding_model` are, in place of `url`; the same server when unset.
+    pub next_url: Option<String>,
+    /// Their collection on a Qdrant server.
+    pub next_collection: String,
+}
+
+/// How an embedded index keeps vectors in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantization {
+    /// As they are.
+    #[default]
+    None,
+    /// One byte for each number: a quarter of the memory. The whole vectors lie on the disk; what is found is compared again with them.
+    Int8,
 }
 
 impl Default for IndexConfig {
@@ -128,6 +145,9 @@ impl Default for IndexConfig {
             collection: "chaperone_profiles".into(),
             timeout_ms: 5_000,
             connect_timeout_ms: 1_000,
+            quantization: Quantization::None,
+            next_url: None,
+            next_collection: "chaperone_profiles_next".into(),
         }
     }
 }
@@ -136,6 +156,26 @@ impl IndexConfig {
     /// Is the index a folder of this process?
     pub fn is_embedded(&self) -> bool {
         self.url.starts_with("edge:")
+    }
+
+    /// The index of the embedding model that is to take over.
+    #[must_use]
+    pub fn of_next(&self) -> Self {
+        let url = match (&self.next_url, self.url.strip_prefix("edge:")) {
+            (Some(url), _) => url.clone(),
+            (None, Some(folder)) => format!("edge:{}-next", folder.trim_end_matches('/')),
+            (None, None) => self.url.clone(),
+        };
+        Self { url, collection: self.next_collection.clone(), ..self.clone() }
+    }
+
+    /// The index of messages: a folder inside this one's, or another collection on the same server.
+    #[must_use]
+    pub fn of_messages(&self) -> Self {
+        match self.url.strip_prefix("edge:") {
+            Some(folder) => Self { url: format!("edge:{}/messages", folder.trim_end_matches('/')), ..self.clone() },
+            None => Self { collection: format!("{}_messages", self.collection), ..self.clone() },
+        }
     }
 }
 
@@ -178,6 +218,8 @@ pub struct PipelineConfig {
     pub second_opinion: SecondOpinionConfig,
     /// Model that embeds profiles and queries.
     pub embedding_model: String,
+    /// A model that is to take over: profiles are embedded by it, too (docs/matching.md).
+    pub next_embedding_model: Option<String>,
     /// Longest text, in bytes.
     pub max_text_bytes: usize,
     /// Largest encoded picture, in bytes.
@@ -202,6 +244,45 @@ pub struct PipelineConfig {
     /// Call frames per second that this process may ask all participants together to send (`next_frame_ms`); 0: as many as it
     /// finds out that it can judge.
     pub frame_budget_per_second: u32,
+    /// Who meets whom.
+    pub matching: MatchingConfig,
+}
+
+/// Section `[pipeline.matching]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MatchingConfig {
+    /// People on a daily list.
+    pub list_length: usize,
+    /// How evenly people are shown: 0 (by score alone) to 2 (almost equally).
+    pub fairness: f64,
+    /// Seconds after which a ticket of live pairing ends that nobody asked for again.
+    pub ticket_seconds: u32,
+    /// Seconds in which no two people are paired twice.
+    pub cool_down_seconds: u32,
+    /// Seconds of waiting after which soft limits are gone.
+    pub patience_seconds: u32,
+    /// Least score (0 to 1) of two people who have just come to live pairing.
+    pub least_score: f64,
+    /// Seconds of waiting that are worth as much as the difference between the worst and the best score.
+    pub aging_seconds: u32,
+    /// Seconds that each tier is ahead of those who came at the same time; tier 0 first.
+    pub head_start_seconds: Vec<u32>,
+}
+
+impl Default for MatchingConfig {
+    fn default() -> Self {
+        Self {
+            list_length: 20,
+            fairness: 0.5,
+            ticket_seconds: 60,
+            cool_down_seconds: 86_400,
+            patience_seconds: 60,
+            least_score: 0.2,
+            aging_seconds: 60,
+            head_start_seconds: vec![0, 30, 60],
+        }
+    }
 }
 
 impl Default for PipelineConfig {
@@ -213,6 +294,7 @@ impl Default for PipelineConfig {
             picture_models: vec!["nsfw-mobilenet".into()],
             second_opinion: SecondOpinionConfig::default(),
             embedding_model: "embed-minilm".into(),
+            next_embedding_model: None,
             max_text_bytes: 20_000,
             max_picture_bytes: 20 << 20,
             max_frame_bytes: 256 << 10,
@@ -224,6 +306,7 @@ impl Default for PipelineConfig {
             frame_reuse_bits: 2,
             frame_reuse_seconds: 10,
             frame_budget_per_second: 0,
+            matching: MatchingConfig::default(),
         }
     }
 }

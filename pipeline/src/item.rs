@@ -106,6 +106,10 @@ uuid_id!(
     /// Names one account of the console for ever.
     UserId
 );
+uuid_id!(
+    /// Names one match of two people for ever.
+    MatchId
+);
 name_id!(
     /// A customer of this installation. Every row carries one.
     TenantId

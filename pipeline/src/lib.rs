@@ -9,6 +9,8 @@
 //! | when a larger picture model is asked, and what two opinions come to, pure | [`opinion`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
 //! | how sure a share is, pure | [`interval`] |
+//! | who should meet whom, pure | [`matching`] |
+//! | messages that are found by meaning, and by whom, pure | [`message`] |
 //! | the stages in order, and what they write down | [`process`], [`record`] |
 //! | what the platform tells us, parsed | [`notice`] |
 //! | what people decide, pure | [`review`] |
@@ -41,6 +43,8 @@ pub mod item;
 mod judge;
 pub mod language;
 pub mod lists;
+pub mod matching;
+pub mod message;
 pub mod normalise;
 pub mod notice;
 pub mod opinion;

@@ -4,7 +4,9 @@
 //! text      seen before? → fold → scores (cache) → author's turn → policy → context → policy again → commit
 //! picture   seen before? → decode → scores → policy → commit
 //! frame     seen before? too old? → decode → same as the last? or scores → participant's turn → policy → next pause → commit
-//! profile   check → embed when the text changed → store → index
+//! profile   check → embed when the text changed → store → index → like a banned one?
+//! match     who fits both ways → score → who is out? → shown fairly, or paired
+//! message   check → embed → store → index; found by meaning and by words, by those who may
 //! ```
 //!
 //! Deciding is pure (`policy`, `stream`, `judge`, `record`); here the parts are called in order, and one transaction
@@ -27,6 +29,8 @@ pub mod calls;
 pub mod enforcement;
 mod fallback;
 mod frames;
+pub mod matching;
+pub mod messages;
 pub mod notices;
 mod pictures;
 pub mod policies;
@@ -35,6 +39,7 @@ mod reports;
 pub mod review;
 mod ruling;
 pub mod stage;
+pub mod switch;
 mod texts;
 pub mod traces;
 
@@ -66,7 +71,7 @@ use crate::{
 
 pub use crate::{profile::ProfileDraft, record::WebhookInterest};
 use pictures::Seen;
-pub use profiles::Written;
+pub use profiles::{Like, Written};
 use ruling::Ruling;
 use texts::{Folded, JudgedText, Listed, TextModel};
 
@@ -97,15 +102,6 @@ pub enum Mode {
     DryRun,
 }
 
-/// What to look for.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Like {
-    /// People like this text.
-    Text(String),
-    /// People like this person (who is left out of the answer).
-    Profile(ProfileId),
-}
-
 type ParticipantKey = (TenantId, CallId, ActorId);
 type AuthorKey = (TenantId, ConversationId, ActorId);
 
@@ -129,6 +125,12 @@ pub struct Pipeline {
     authors: Arc<Slots<AuthorKey, ()>>,
     calls: Arc<Slots<(TenantId, CallId), ()>>,
     profiles: Arc<Slots<(TenantId, ProfileId), ()>>,
+    /// Those who wait for a partner.
+    pool: Arc<matching::Pool>,
+    /// Messages that can be searched; `None` where nobody configured their index.
+    messages: Option<Arc<messages::MessageArea>>,
+    /// The embedding model that is to come.
+    next: Option<Arc<switch::Next>>,
     /// Memory only: after a restart every participant's next frame is judged.
     last_frames: Cache<ParticipantKey, Arc<frames::LastFrame>>,
     sampler: Arc<Mutex<Sampler>>,
@@ -178,6 +180,9 @@ impl Pipeline {
             authors: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             calls: Arc::new(Slots::new(TURNS_IN_MEMORY)),
             profiles: Arc::new(Slots::new(TURNS_IN_MEMORY)),
+            pool: Arc::default(),
+            messages: None,
+            next: None,
             last_frames: Cache::builder()
                 .max_capacity(PARTICIPANTS_IN_MEMORY as u64)
                 .time_to_live(Duration::from_secs(config.frame_reuse_seconds))
@@ -590,9 +595,4 @@ fn no_facts(envelope: &Envelope) -> Facts<'static> {
 /// Whose context a message has: an author's in a conversation.
 fn author(envelope: &Envelope) -> Option<AuthorKey> {
     Some((envelope.tenant.clone(), envelope.conversation.clone()?, envelope.actor.clone()?))
-}
-
-/// `name@version` of a loaded model; the name alone when it is not loaded (its use then fails with what to do).
-fn versioned(engine: &Engine, name: &str) -> String {
-    engine.spec(name).map_or_else(|_| name.to_owned(), |spec| format!("{name}@{}", spec.version))
 }

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::{
     error::PipelineError,
     hash::sha256_hex,
-    index::{Attributes, Condition},
+    index::{Attributes, Condition, Point},
     item::{ProfileId, TenantId},
+    matching::{filter, person::Terms},
 };
 
 /// Most interests of a profile.
@@ -41,6 +42,8 @@ pub struct ProfileDraft {
     pub bio: String,
     /// Filterable.
     pub attributes: Attributes,
+    /// What they say of themselves, and whom they seek.
+    pub terms: Terms,
 }
 
 /// A person's text and attributes with the embedding made of the text.
@@ -67,6 +70,9 @@ pub struct Profile {
     pub vector: Arc<[f32]>,
     /// Last write.
     pub updated_at: DateTime<Utc>,
+    /// What they say of themselves, and whom they seek.
+    #[serde(default)]
+    pub terms: Terms,
 }
 
 impl Profile {
@@ -78,6 +84,13 @@ impl Profile {
             (false, "") => interests,
             (false, bio) => format!("{interests}. {bio}"),
         }
+    }
+
+    /// What the index keeps of this person.
+    pub fn point(&self) -> Point {
+        let mut attributes = filter::payload(&self.terms);
+        attributes.extend(self.attributes.clone());
+        Point { tenant: self.tenant.clone(), id: self.id.clone(), vector: self.vector.clone(), attributes }
     }
 
     /// What `text_sha256` holds for `text` embedded by `model` (`name@version`).
@@ -113,6 +126,7 @@ impl ProfileDraft {
             ));
         }
         self.attributes.iter().try_for_each(|(name, value)| check_attribute(name, value))?;
+        self.terms = self.terms.checked()?;
         Ok(self)
     }
 }
@@ -215,6 +229,7 @@ mod tests {
             interests: vec![" chess ".into(), " ".into()],
             bio: String::new(),
             attributes: [("a".into(), value)].into(),
+            ..Default::default()
         }
     }
 

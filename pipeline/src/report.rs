@@ -42,6 +42,8 @@ pub struct Report {
 
 /// Event kind: somebody reported somebody.
 pub const REPORT_SUBMITTED: &str = "report.submitted";
+/// Event kind: a report was decided; tell its reporter.
+pub const REPORT_RESOLVED: &str = "report.resolved";
 /// Longest reason code, in bytes.
 pub const MAX_REASON_BYTES: usize = 64;
 /// Longest note, in bytes.

@@ -8,7 +8,7 @@ macro_rules! schema {
 }
 
 /// Group, file name, text.
-pub const ALL: [(&str, &str, &str); 25] = [
+pub const ALL: [(&str, &str, &str); 26] = [
     schema!("events", "action.unacknowledged.v1.json"),
     schema!("events", "breaker.closed.v1.json"),
     schema!("events", "breaker.opened.v1.json"),
@@ -21,6 +21,7 @@ pub const ALL: [(&str, &str, &str); 25] = [
     schema!("events", "case.changed.v1.json"),
     schema!("events", "case.decided.v1.json"),
     schema!("events", "case.opened.v1.json"),
+    schema!("events", "evasion.suspected.v1.json"),
     schema!("events", "item.judged.v1.json"),
     schema!("events", "match.created.v1.json"),
     schema!("events", "match.ended.v1.json"),

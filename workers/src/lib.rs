@@ -13,6 +13,7 @@
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
+//! | decisions that reach matching, live pairing, daily lists | [`matching`] |
 //! | the index made whole from the store: an embedded one at start, any other while everybody writes | [`reindex`], [`reconcile`] |
 //! | all of it started, watched and drained | [`supervise`] |
 //!
@@ -27,6 +28,7 @@ pub mod enforcement;
 mod fixtures;
 pub mod handle;
 pub mod janitor;
+pub mod matching;
 pub mod notices;
 pub mod outbox;
 pub mod pace;

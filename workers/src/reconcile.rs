@@ -156,7 +156,7 @@ impl Reconciler {
         let mut looks = 0;
         loop {
             let page = self.store.profiles_after(after.map(|profile| (&profile.tenant, &profile.id)), PAGE).await?;
-            let points: Vec<Point> = page.iter().filter(|profile| self.fits(profile)).map(point).collect();
+            let points: Vec<Point> = page.iter().filter(|profile| self.fits(profile)).map(Profile::point).collect();
             let keys: Vec<_> = points.iter().map(|point| (point.tenant.clone(), point.id.clone())).collect();
             let stamps = self.index.stamps(&keys).await?;
             let stale = points.into_iter().zip(stamps).filter(|(point, stamp)| stamp.as_ref() != Some(&point.stamp()));
@@ -182,18 +182,9 @@ impl Reconciler {
         self.index.delete(tenant, vec![id.clone()]).await?;
         match row().await? {
             // Put between the look and the removal, which took its point away.
-            Some(profile) => self.index.upsert(vec![point(&profile)]).await.map(|()| false),
+            Some(profile) => self.index.upsert(vec![profile.point()]).await.map(|()| false),
             None => Ok(true),
         }
-    }
-}
-
-fn point(profile: &Profile) -> Point {
-    Point {
-        tenant: profile.tenant.clone(),
-        id: profile.id.clone(),
-        vector: profile.vector.clone(),
-        attributes: profile.attributes.clone(),
     }
 }
 
@@ -215,6 +206,7 @@ mod tests {
             text_sha256: format!("{number}"),
             vector: Arc::from(vec![1.0 + number as f32; dimensions]),
             updated_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+            terms: Default::default(),
         }
     }
 
@@ -255,7 +247,7 @@ mod tests {
             let mut points = case.index.points.lock().unwrap();
             points.retain(|point| point.id.0 != "p00002");
             points.iter_mut().find(|point| point.id.0 == "p00004").unwrap().vector = Arc::from([9.0]);
-            points.push(point(&Profile { id: ProfileId("gone".into()), ..profile(1, 1) }));
+            points.push(Profile { id: ProfileId("gone".into()), ..profile(1, 1) }.point());
         }
         assert_eq!(case.turn().await, None, "nobody noticed, and the hour is not over");
         case.now += PERIOD;

@@ -51,7 +51,8 @@ pub async fn reindex(
     let mut after: Option<Profile> = None;
     loop {
         let page = page(store, after.as_ref()).await?;
-        let points: Vec<Point> = page.iter().filter(|profile| profile.vector.len() == dimensions).map(point).collect();
+        let points: Vec<Point> =
+            page.iter().filter(|profile| profile.vector.len() == dimensions).map(Profile::point).collect();
         report.written += points.len();
         if !points.is_empty() {
             index.upsert(points).await?;
@@ -67,15 +68,6 @@ pub async fn reindex(
 
 async fn page(store: &dyn Store, after: Option<&Profile>) -> Result<Vec<Profile>, PipelineError> {
     store.profiles_after(after.map(|profile| (&profile.tenant, &profile.id)), PAGE).await
-}
-
-fn point(profile: &Profile) -> Point {
-    Point {
-        tenant: profile.tenant.clone(),
-        id: profile.id.clone(),
-        vector: profile.vector.clone(),
-        attributes: profile.attributes.clone(),
-    }
 }
 
 #[cfg(test)]
@@ -98,6 +90,7 @@ mod tests {
             text_sha256: format!("{number}"),
             vector: Arc::from(vec![1.0; dimensions]),
             updated_at: chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+            terms: Default::default(),
         }
     }
 

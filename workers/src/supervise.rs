@@ -22,6 +22,7 @@ use crate::{
     enforcement,
     handle::{HOLD, Rules, Terms},
     janitor::{Duty, Janitor},
+    matching::{self, Matching},
     notices,
     outbox::{self, Outbox},
     relay::Relay,
@@ -126,7 +127,7 @@ impl Workers {
         let rules = Rules::new(config.max_attempts, Duration::from_secs(config.item_seconds));
         let terms =
             Terms { rules, jitter: jitter.clone(), gate: Gate::new(jitter.clone()), hold: HOLD, stop: stop.clone() };
-        let (apply, follow) = (pipeline.clone(), pipeline.clone());
+        let (apply, follow, matcher) = (pipeline.clone(), pipeline.clone(), pipeline.clone());
         let relay = Relay {
             store: store.clone(),
             queue: queue.clone(),
@@ -156,11 +157,23 @@ impl Workers {
             Some(Outbox { store: store.clone(), webhooks, client, clock: clock.clone(), jitter, told: told.clone() })
         };
         let follow = enforcement::run(follow, store.clone(), clock.clone(), relay.holder.clone(), stop.clone());
+        let loops = Matching {
+            pipeline: matcher,
+            store: store.clone(),
+            clock: clock.clone(),
+            holder: uuid::Uuid::now_v7().to_string(),
+            retention,
+        };
         let janitor = Arc::new(Janitor::new(store.clone(), index, queue.clone(), clock, retention));
         let mut workers = Self { tasks: JoinSet::new(), names: HashMap::new(), stop, queue, janitor, counts, told };
         workers.spawn("consumer", consumer.run());
         workers.spawn("enforcement", follow);
         workers.spawn("breaker", terms.gate.knock(store, workers.stop.clone()));
+        let loops = Arc::new(loops);
+        workers.spawn(matching::STANDINGS, loops.clone().follow(workers.stop.clone()));
+        for duty in matching::Duty::ALL {
+            workers.spawn(duty.as_str(), loops.clone().repeat(duty, workers.stop.clone()));
+        }
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));
         }

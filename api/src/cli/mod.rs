@@ -10,6 +10,7 @@ pub mod keys;
 mod latency;
 pub mod models;
 pub mod policy;
+pub mod profiles;
 pub mod queue;
 pub mod serve;
 mod service;
@@ -113,6 +114,8 @@ pub enum Verb {
     Keys(keys::Args),
     /// See what became of webhook deliveries, and deliver once more.
     Webhooks(webhooks::Args),
+    /// Write profiles from a file into a running service.
+    Profiles(profiles::Args),
     /// Check the configuration and print the merged result, secrets starred.
     CheckConfig(check_config::Args),
     /// Find out what is wrong with this machine or installation, with a cure for each finding.
@@ -152,6 +155,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Audit(args) => audit::run(args, &global).await,
         Verb::Keys(args) => keys::run(args, &global).await,
         Verb::Webhooks(args) => webhooks::run(args, &global).await,
+        Verb::Profiles(args) => profiles::run(args).await,
         Verb::CheckConfig(args) => check_config::run(&args, &global),
         Verb::Doctor(args) => doctor::run(args, &global).await,
         Verb::Openapi => {

@@ -205,7 +205,8 @@ impl Config {
         }
         let wanted = [("text_models", &pipeline.text_models), ("picture_models", &pipeline.picture_models)];
         let wanted = wanted.into_iter().flat_map(|(key, names)| names.iter().map(move |name| (key, name)));
-        for (key, name) in wanted.chain([("embedding_model", &pipeline.embedding_model)]) {
+        let next = pipeline.next_embedding_model.iter().map(|name| ("next_embedding_model", name));
+        for (key, name) in wanted.chain([("embedding_model", &pipeline.embedding_model)]).chain(next) {
             if !loaded.contains(&name.as_str()) {
                 problems
                     .push(format!("pipeline.{key} asks for `{name}`, which models.load does not list: add it there"));

@@ -16,8 +16,12 @@ pub mod health;
 pub mod items;
 pub mod judgement;
 pub mod keys;
+pub mod market;
+pub mod matches;
+pub mod messages;
 pub mod multipart;
 pub mod notices;
+pub mod pairing;
 pub mod policies;
 pub mod profiles;
 pub mod queue;
@@ -25,6 +29,9 @@ pub mod rejected;
 pub mod reports;
 pub mod schemas;
 pub mod similar;
+pub mod standings;
+pub mod switch;
+pub mod terms;
 pub mod webhooks;
 
 use utoipa::OpenApi;
@@ -58,8 +65,27 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(reports::show))
         .routes(routes!(schemas::schema))
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
+        .routes(routes!(profiles::put_profiles))
+        .routes(routes!(matches::recommend_people))
+        .routes(routes!(matches::compare_people))
+        .routes(routes!(matches::block_person, matches::unblock_person))
+        .routes(routes!(matches::give_answer))
+        .routes(routes!(matches::list))
+        .routes(routes!(matches::show_match))
+        .routes(routes!(matches::end_match))
+        .routes(routes!(matches::rate_match))
+        .routes(routes!(pairing::wait, pairing::place, pairing::leave))
+        .routes(routes!(standings::show, standings::set))
+        .routes(routes!(standings::list))
+        .routes(routes!(market::exposure))
+        .routes(routes!(market::score_model))
         .routes(routes!(similar::similar))
+        .routes(routes!(messages::put))
+        .routes(routes!(messages::search))
+        .routes(routes!(messages::delete))
         .routes(routes!(embeddings::embed))
+        .routes(routes!(switch::show))
+        .routes(routes!(switch::serve))
         .routes(routes!(policies::list, policies::draft))
         .routes(routes!(policies::validate))
         .routes(routes!(policies::current))

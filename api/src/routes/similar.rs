@@ -6,7 +6,10 @@ use axum::{Json, extract::State};
 use pipeline::{
     index::{self, Hit},
     item::ProfileId,
-    process::Like,
+    process::{
+        Like,
+        matching::{Found, Search},
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -22,7 +25,7 @@ use crate::{
 /// Hits when the caller does not say.
 const DEFAULT_LIMIT: usize = 10;
 
-/// What to look for: exactly one of `text` and `profile`.
+/// What to look for: `text` or `profile`, or several examples in `like`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "text": "hiking, photography", "limit": 5 }))]
@@ -32,11 +35,34 @@ pub struct SimilarRequest {
     text: Option<String>,
     /// People like this one, who is left out of the answer.
     profile: Option<String>,
+    /// People like these examples, which are left out of the answer.
+    #[serde(default)]
+    like: Vec<Example>,
+    /// And not like these.
+    #[serde(default)]
+    unlike: Vec<Example>,
     /// All must hold.
     #[serde(default)]
     filter: Vec<Condition>,
+    /// Only people whom this one may meet: the hard limits of both sides, blocks, answers.
+    fits: Option<String>,
+    /// 0 (by likeness alone) to 1 (as different from each other as can be); 0 when absent.
+    diversity: Option<f32>,
+    /// Hits that earlier pages had: `next_offset` of the page before.
+    #[serde(default)]
+    offset: usize,
     /// Most hits, 1 to 100; 10 when absent.
     limit: Option<usize>,
+}
+
+/// An example: exactly one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    /// A text.
+    text: Option<String>,
+    /// A person.
+    profile: Option<String>,
 }
 
 impl Payload for SimilarRequest {}
@@ -83,8 +109,11 @@ impl From<Condition> for index::Condition {
 /// Who is near, best first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SimilarAnswer {
-    /// Best first.
+    /// Best first. Nobody whom moderation keeps out.
     hits: Vec<HitView>,
+    /// `offset` of the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_offset: Option<usize>,
 }
 
 /// One person.
@@ -96,17 +125,39 @@ pub struct HitView {
     score: f32,
     /// As written.
     attributes: BTreeMap<String, Value>,
+    /// Why: similarity to each example, when there are several; `text` and `profile` come first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    similarities: Vec<f32>,
+    /// Why: interests shared with the first example, when that is a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shared_interests: Vec<String>,
 }
 
-impl From<Hit> for HitView {
-    fn from(Hit { id, score, attributes }: Hit) -> Self {
-        Self { id: id.0, score, attributes }
+impl From<Found> for HitView {
+    fn from(Found { hit: Hit { id, score, attributes }, mut similarities, shared_interests }: Found) -> Self {
+        if similarities.len() == 1 {
+            similarities.clear();
+        }
+        Self { id: id.0, score, attributes, similarities, shared_interests }
+    }
+}
+
+impl Example {
+    fn read(self) -> Result<Like, ApiError> {
+        match (self.text, self.profile) {
+            (Some(text), None) => Ok(Like::Text(text)),
+            (None, Some(profile)) => {
+                name("profile", &profile)?;
+                Ok(Like::Profile(ProfileId(profile)))
+            }
+            _ => Err(ApiError::invalid("like_ambiguous", "Send exactly one of `text` and `profile`.")),
+        }
     }
 }
 
 /// Find similar people
 ///
-/// By text or by person, with conditions on attributes.
+/// By text, by person, or by examples for and against; with conditions on attributes, for one person's limits, spread out, in pages.
 #[utoipa::path(
     post, path = "/v1/similar", tag = "people", request_body = SimilarRequest,
     responses(
@@ -120,16 +171,28 @@ pub async fn similar(
     caller: Allowed<ToSearch>,
     Body(request): Body<SimilarRequest>,
 ) -> Result<Json<SimilarAnswer>, ApiError> {
-    let like = match (request.text, request.profile) {
-        (Some(text), None) => Like::Text(text),
-        (None, Some(profile)) => {
-            name("profile", &profile)?;
-            Like::Profile(ProfileId(profile))
-        }
-        _ => return Err(ApiError::invalid("like_ambiguous", "Send exactly one of `text` and `profile`.")),
+    let SimilarRequest { text, profile, like, unlike, filter, fits, diversity, offset, limit } = request;
+    let mut examples = Vec::new();
+    if text.is_some() || profile.is_some() || like.is_empty() {
+        examples.push(Example { text, profile }.read()?);
+    }
+    for example in like {
+        examples.push(example.read()?);
+    }
+    if let Some(fits) = &fits {
+        name("fits", fits)?;
+    }
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let search = Search {
+        like: examples,
+        unlike: unlike.into_iter().map(Example::read).collect::<Result<_, _>>()?,
+        filter: filter.into_iter().map(index::Condition::from).collect(),
+        fits: fits.map(ProfileId),
+        diversity: diversity.unwrap_or_default(),
+        offset,
+        limit,
     };
-    let limit = request.limit.unwrap_or(DEFAULT_LIMIT);
-    let filter = request.filter.into_iter().map(index::Condition::from).collect();
-    let hits = app.services.pipeline.similar(&caller.tenant, like, filter, limit).await?;
-    Ok(Json(SimilarAnswer { hits: hits.into_iter().map(HitView::from).collect() }))
+    let found = app.services.pipeline.search(&caller.tenant, search).await?;
+    let next_offset = (found.len() == limit).then_some(offset + limit);
+    Ok(Json(SimilarAnswer { hits: found.into_iter().map(HitView::from).collect(), next_offset }))
 }

@@ -76,6 +76,29 @@ pub(crate) fn routes() -> BTreeMap<String, Option<Scope>> {
         ("GET /v1/profiles/{id}", Some(Profiles)),
         ("DELETE /v1/profiles/{id}", Some(Profiles)),
         ("POST /v1/similar", Some(Search)),
+        ("POST /v1/profiles", Some(Profiles)),
+        ("GET /v1/profiles/{id}/recommendations", Some(Search)),
+        ("GET /v1/profiles/{id}/compatibility/{other}", Some(Search)),
+        ("PUT /v1/profiles/{id}/blocks/{other}", Some(Profiles)),
+        ("DELETE /v1/profiles/{id}/blocks/{other}", Some(Profiles)),
+        ("GET /v1/profiles/{id}/standing", Some(Search)),
+        ("PATCH /v1/profiles/{id}/standing", Some(Admin)),
+        ("GET /v1/standings", Some(Search)),
+        ("POST /v1/answers", Some(Profiles)),
+        ("GET /v1/matches", Some(Search)),
+        ("GET /v1/matches/{id}", Some(Search)),
+        ("POST /v1/matches/{id}/end", Some(Profiles)),
+        ("POST /v1/matches/{id}/feedback", Some(Profiles)),
+        ("PUT /v1/pairing/{person}", Some(Profiles)),
+        ("GET /v1/pairing/{person}", Some(Search)),
+        ("DELETE /v1/pairing/{person}", Some(Profiles)),
+        ("GET /v1/exposure", Some(Search)),
+        ("GET /v1/score-model", Some(Search)),
+        ("POST /v1/messages", Some(Items)),
+        ("POST /v1/messages/search", Some(Search)),
+        ("DELETE /v1/messages/{id}", Some(Items)),
+        ("GET /v1/embedding-models", Some(Admin)),
+        ("POST /v1/embedding-models/serve", Some(Admin)),
         ("POST /v1/embeddings", Some(Search)),
         ("GET /v1/models", Some(Search)),
         ("GET /v1/models/{id}", Some(Search)),
@@ -169,6 +192,8 @@ fn request_line(route: &str) -> (&str, String) {
     let path = path
         .replace("{id}", ID)
         .replace("{actor}", "ann")
+        .replace("{person}", "ann")
+        .replace("{other}", "bob")
         .replace("{number}", "1")
         .replace("{action}", "ban")
         .replace("{login}", "mia")

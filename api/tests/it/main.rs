@@ -26,6 +26,7 @@ mod idempotency;
 mod items;
 mod keys;
 mod limits;
+mod matching;
 mod notices;
 mod policies;
 mod profiles;

@@ -56,6 +56,7 @@ fn sample(route: &str, names: &Names, document: &Value) -> Sample {
         path if path.starts_with("/v1/calls/") => "zebra-call",
         path if path.starts_with("/v1/reports/") => REPORT,
         path if path.starts_with("/v1/profiles/") => "zebra-profile",
+        path if path.starts_with("/v1/messages/") => "zebra-message",
         path if path.starts_with("/v1/queue/dead-letters/") => DEAD,
         path if path.starts_with("/v1/queue/notices/") => DEAD,
         path if path.starts_with("/v1/keys/") => &names.key,
@@ -79,6 +80,7 @@ fn sample(route: &str, names: &Names, document: &Value) -> Sample {
     });
     let example = schema.map_or(Value::Null, |schema| schema["example"].clone());
     let path = path.replace("{id}", id).replace("{actor}", "zebra-person").replace("{login}", "zebra-login");
+    let path = path.replace("{person}", "zebra-profile").replace("{other}", "zebra-friend");
     let path = path.replace("{number}", "1").replace("{action}", "ban").replace("{media}", "m");
     let path = path.replace("{group}", "events").replace("{name}", "item.judged.v1.json");
     assert!(
@@ -97,6 +99,8 @@ fn sample(route: &str, names: &Names, document: &Value) -> Sample {
         }
         "POST /v1/reports" => json!({ "reporter": "zebra-person", "subject": "bob", "reason": "spam" }),
         "POST /v1/similar" => json!({ "text": "hiking", "limit": 50 }),
+        "POST /v1/messages/search" => json!({ "text": "words", "readers": ["group"] }),
+        "POST /v1/answers" => json!({ "from": "zebra-profile", "to": "zebra-friend", "answer": "like" }),
         "PUT /v1/profiles/{id}" => json!({ "interests": ["chess"] }),
         "POST /v1/embeddings" => json!({ "model": "embed-minilm", "input": "hiking" }),
         "POST /v1/moderations" => json!({ "input": "hello" }),
@@ -186,6 +190,15 @@ async fn fill(service: &Service, key: &StoreKey) -> (String, String) {
     let profile = json!({ "interests": ["hiking"], "attributes": { "city": "zebra-city" } });
     let request = service.request("PUT", "/v1/profiles/zebra-profile").bearer_auth(&key.key).json(&profile);
     service.send(request).await.expect(200);
+    post("/v1/profiles", json!({ "profiles": [{ "id": "zebra-friend", "interests": ["hiking"] }] })).await;
+    let message = json!({ "id": "zebra-message", "conversation": "zebra-room", "author": "zebra-person", "at": "2026-01-02T03:04:05Z",
+        "text": "zebra words", "access": ["group"] });
+    post("/v1/messages", json!({ "messages": [message] })).await;
+    let request = service.request("PATCH", "/v1/profiles/zebra-friend/standing").bearer_auth(&key.key);
+    service.send(request.json(&json!({ "trust": 0.5 }))).await.expect(200);
+    // Made once, so that it stays as it is from here on.
+    let request = service.request("GET", "/v1/profiles/zebra-profile/recommendations").bearer_auth(&key.key);
+    service.send(request).await.expect(200);
     let now = service.services.clock.now();
     let envelope = Envelope {
         id: ItemId(DEAD.parse().unwrap()),
@@ -225,7 +238,8 @@ async fn owned(
     document: &Value,
 ) -> BTreeMap<String, Value> {
     let mut seen = BTreeMap::new();
-    for route in routes.iter().filter(|route| route.starts_with("GET /v1/") || *route == "POST /v1/similar") {
+    let asks = ["POST /v1/similar", "POST /v1/messages/search"];
+    for route in routes.iter().filter(|route| route.starts_with("GET /v1/") || asks.contains(&route.as_str())) {
         // Tries go on, uses are counted: compared below, where they matter.
         if ["GET /v1/queue", "GET /v1/webhooks/deliveries", "GET /v1/webhooks/deliveries/{id}", "GET /v1/keys"]
             .contains(&route.as_str())

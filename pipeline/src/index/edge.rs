@@ -20,15 +20,16 @@ use std::{
 use async_trait::async_trait;
 use qdrant_edge::{
     CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations, QueryEnum,
-    QueryRequest, ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface,
-    WithVector,
+    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations,
+    QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType, ScoringQuery,
+    ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
 use super::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex, ties};
 use crate::{
+    config::Quantization,
     error::PipelineError,
     item::{ProfileId, TenantId},
 };
@@ -41,6 +42,10 @@ const FORMAT: u32 = 2;
 const BEAM: usize = 128;
 /// Attributes that get an index of their own; filters on more of them work, slower.
 const MAX_INDEXED: usize = 64;
+/// Of quantized vectors so many times more are compared again with the whole ones: what one byte a number confuses is told apart.
+const OVERSAMPLING: f64 = 2.0;
+/// Share of a vector's numbers that the one byte resolves; rarer ones are cut off.
+const QUANTILE: f32 = 0.99;
 /// Qdrant's log of operations is only ever added to; past this size the next start makes the shard anew.
 const MAX_LOG_BYTES: u64 = 1 << 30;
 
@@ -56,6 +61,7 @@ struct Inner {
     shard: Arc<EdgeShard>,
     folder: PathBuf,
     dimensions: usize,
+    quantization: Quantization,
     changes: Mutex<Changes>,
     /// Locked as long as it is open.
     _lock: File,
@@ -73,14 +79,21 @@ struct Changes {
 struct About {
     format: u32,
     dimensions: usize,
+    #[serde(default)]
+    quantization: Quantization,
 }
 
 impl EdgeIndex {
     /// Opens the index in `folder`, made when missing. A folder that was not closed cleanly, or that does not read back, is
     /// emptied: compare [`VectorIndex::count`] with the store, and write the profiles again when it differs.
     pub async fn open(folder: &Path, dimensions: usize) -> Result<Self, PipelineError> {
+        Self::open_as(folder, dimensions, Quantization::None).await
+    }
+
+    /// As [`EdgeIndex::open`], with vectors kept in memory as `quantization` says. A folder that was made otherwise is emptied.
+    pub async fn open_as(folder: &Path, dimensions: usize, quantization: Quantization) -> Result<Self, PipelineError> {
         let folder = folder.to_owned();
-        let inner = blocking(move || Inner::open(folder, dimensions)).await?;
+        let inner = blocking(move || Inner::open(folder, dimensions, quantization)).await?;
         Ok(Self { inner: Arc::new(inner), maintenance: RwLock::new(()) })
     }
 
@@ -109,7 +122,7 @@ fn unavailable(what: &str, path: &Path, error: impl std::fmt::Display) -> Pipeli
 }
 
 impl Inner {
-    fn open(folder: PathBuf, dimensions: usize) -> Result<Self, PipelineError> {
+    fn open(folder: PathBuf, dimensions: usize, quantization: Quantization) -> Result<Self, PipelineError> {
         fs::create_dir_all(&folder).map_err(|error| unavailable("cannot make the folder", &folder, error))?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(|error| unavailable("cannot write", &lock_path, error))?;
@@ -120,7 +133,7 @@ impl Inner {
                 folder.display()
             ),
         })?;
-        let about = About { format: FORMAT, dimensions };
+        let about = About { format: FORMAT, dimensions, quantization };
         let found = fs::read(folder.join("about.json")).ok();
         let found: Option<About> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(found) = &found
@@ -142,7 +155,7 @@ impl Inner {
         };
         let indexed = shard.info().payload_schema.into_keys().map(|path| path.first_key).collect();
         let changes = Mutex::new(Changes { marked: false, indexed });
-        let inner = Self { shard: Arc::new(shard), folder, dimensions, changes, _lock: lock };
+        let inner = Self { shard: Arc::new(shard), folder, dimensions, quantization, changes, _lock: lock };
         inner.index_field(&mut inner.changes(), point::TENANT, PayloadSchemaType::Keyword)?;
         Ok(inner)
     }
@@ -157,7 +170,7 @@ impl Inner {
             .map(|files| files.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum())
             .unwrap_or_default();
         let reason = if !known {
-            "its format is another"
+            "its format or quantization is another"
         } else if folder.join("changed").exists() {
             "it was not closed cleanly"
         } else if log_bytes > MAX_LOG_BYTES {
@@ -182,8 +195,19 @@ impl Inner {
         fs::create_dir_all(&path).map_err(|error| unavailable("cannot make the folder", &path, error))?;
         // One thread builds graphs, in the background: the others serve.
         let graph = HnswIndexConfig { max_indexing_threads: 1, ..HnswIndexConfig::default() };
-        let vectors = EdgeVectorParams::builder(about.dimensions, Distance::Cosine).build();
-        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors).hnsw_config(graph).build();
+        let vectors = EdgeVectorParams::builder(about.dimensions, Distance::Cosine);
+        let vectors = match about.quantization {
+            Quantization::None => vectors,
+            Quantization::Int8 => {
+                let bytes = ScalarQuantizationConfig {
+                    r#type: ScalarType::Int8,
+                    quantile: Some(QUANTILE),
+                    always_ram: Some(true),
+                };
+                vectors.on_disk(true).quantization_config(bytes.into())
+            }
+        };
+        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors.build()).hnsw_config(graph).build();
         let shard = EdgeShard::new(&path, config).map_err(internal)?;
         let about_path = folder.join("about.json");
         let text = serde_json::to_vec(about).map_err(internal)?;
@@ -249,6 +273,11 @@ impl Inner {
             return Ok(Vec::new());
         }
         let filter = filter::build(query)?;
+        let quantization = (self.quantization != Quantization::None).then_some(QuantizationSearchParams {
+            ignore: false,
+            rescore: Some(true),
+            oversampling: Some(OVERSAMPLING),
+        });
         let mut count = ties::first(query.limit);
         let hits = loop {
             let nearest = NamedQuery::new(VectorInternal::Dense(query.vector.to_vec()), VECTOR);
@@ -259,7 +288,7 @@ impl Inner {
                 score_threshold: None,
                 limit: count,
                 offset: 0,
-                params: Some(SearchParams { hnsw_ef: Some(BEAM.max(count)), ..SearchParams::default() }),
+                params: Some(SearchParams { hnsw_ef: Some(BEAM.max(count)), quantization, ..SearchParams::default() }),
                 with_vector: WithVector::Bool(false),
                 with_payload: WithPayloadInterface::Bool(true),
             };

@@ -2,13 +2,22 @@
 
 use models::Lane;
 
-use super::{Like, Pipeline, versioned};
+use super::{Pipeline, matching::Search, switch::versioned};
 use crate::{
     error::PipelineError,
-    index::{Condition, Hit, Point, Query, missed},
-    item::{ProfileId, TenantId, check_name, check_text},
-    profile::{Profile, ProfileDraft, check_search},
+    index::{Condition, Hit, missed},
+    item::{ProfileId, TenantId, check_name},
+    profile::{Profile, ProfileDraft},
 };
+
+/// What to look for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Like {
+    /// People like this text.
+    Text(String),
+    /// People like this person (who is left out of the answer).
+    Profile(ProfileId),
+}
 
 /// A profile that was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +26,8 @@ pub struct Written {
     pub profile: Profile,
     /// `false`: the index was down. The row is stored; searches find it when the reconciliation has repaired the index.
     pub indexed: bool,
+    /// Banned people whose profiles are nearly the same, and how near: reviewers are told.
+    pub resembles: Vec<(ProfileId, f32)>,
 }
 
 impl Pipeline {
@@ -35,22 +46,29 @@ impl Pipeline {
         let text = Profile::embedded_text(&draft.interests, &draft.bio);
         let model = &self.config.embedding_model;
         let text_sha256 = Profile::digest(&versioned(&self.engine, model), &text);
-        let (version, vector) = match known {
-            Some(known) if known.text_sha256 == text_sha256 => (known.version, known.vector),
+        let (changed, version, vector) = match known {
+            Some(known) if known.text_sha256 == text_sha256 => (false, known.version, known.vector),
             known => {
                 let vector = self.engine.embed(model, &text, Lane::Interactive).await?;
-                (known.map_or(1, |known| known.version.saturating_add(1)), vector)
+                (true, known.map_or(1, |known| known.version.saturating_add(1)), vector)
             }
         };
-        let ProfileDraft { interests, bio, attributes } = draft;
+        let ProfileDraft { interests, bio, attributes, terms } = draft;
         let updated_at = self.clock.now();
         let tenant = tenant.clone();
-        let profile = Profile { id, tenant, interests, bio, attributes, version, text_sha256, vector, updated_at };
+        let profile =
+            Profile { id, tenant, interests, bio, attributes, version, text_sha256, vector, updated_at, terms };
         // The store first: what the index lacks after a crash is rebuilt from there, never the other way round.
         self.store.put_profile(&profile).await?;
-        let Profile { tenant, id, vector, attributes, .. } = profile.clone();
-        let upsert = self.index.upsert(vec![Point { tenant, id, vector, attributes }]).await;
-        Ok(Written { profile, indexed: self.followed(upsert).await? })
+        let upsert = self.index.upsert(vec![profile.point()]).await;
+        let indexed = self.followed(upsert).await? & self.write_next(&profile).await;
+        // A hint for reviewers must not keep a person from changing their profile.
+        let resembles = if indexed && changed { self.resembles_banned(&profile).await } else { Ok(Vec::new()) };
+        let resembles = resembles.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a profile could not be compared with those of the banned");
+            Vec::new()
+        });
+        Ok(Written { profile, indexed, resembles })
     }
 
     /// Did the index follow a change of the row? If not, that is noted for the reconciliation, whatever the reason: the row stands.
@@ -67,9 +85,10 @@ impl Pipeline {
     pub async fn delete_profile(&self, tenant: &TenantId, id: &ProfileId) -> Result<bool, PipelineError> {
         let _turn = self.profiles.hold((tenant.clone(), id.clone())).await;
         let was_there = self.store.delete_profile(tenant, id).await?;
+        self.forget_person(tenant, id).await?;
         // Also when the store had none: a crash between the two must not leave a vector behind.
         let delete = self.index.delete(tenant, vec![id.clone()]).await;
-        let indexed = self.followed(delete).await?;
+        let indexed = self.followed(delete).await? & self.delete_next(tenant, id).await;
         if was_there { Ok(indexed) } else { Err(PipelineError::NotFound { what: "profile", id: id.to_string() }) }
     }
 
@@ -81,18 +100,7 @@ impl Pipeline {
         filter: Vec<Condition>,
         limit: usize,
     ) -> Result<Vec<Hit>, PipelineError> {
-        check_search(&filter, limit)?;
-        let (vector, exclude) = match like {
-            Like::Text(text) => {
-                check_text(&text, self.config.max_text_bytes)?;
-                (self.engine.embed(&self.config.embedding_model, &text, Lane::Interactive).await?, Vec::new())
-            }
-            Like::Profile(id) => {
-                let profile = self.store.load_profile(tenant, &id).await?;
-                let profile = profile.ok_or_else(|| PipelineError::NotFound { what: "profile", id: id.to_string() })?;
-                (profile.vector, vec![id])
-            }
-        };
-        self.index.search(Query { tenant: tenant.clone(), vector, filter, exclude, limit }).await
+        let search = Search { like: vec![like], filter, limit, ..Search::default() };
+        Ok(self.search(tenant, search).await?.into_iter().map(|found| found.hit).collect())
     }
 }

@@ -273,9 +273,11 @@ impl Pipeline {
         Ok(action)
     }
 
-    /// Erases somebody everywhere: rows, evidence, pictures, profile and vector. A hold refuses it.
+    /// Erases somebody everywhere: rows, evidence, pictures, messages, profile and vectors. A hold refuses it. When a part is down the call fails
+    /// and has to be repeated.
     pub async fn erase_person(&self, staff: &Staff, actor: &str) -> Result<Receipt, PipelineError> {
         let receipt = self.desk.erase_person(staff, actor).await?;
+        self.forget_messages(&staff.tenant, actor).await?;
         // After the rows, which a hold protects; a profile that is not there is nothing to do.
         match self.delete_profile(&staff.tenant, &actor.into()).await {
             Ok(_) | Err(PipelineError::NotFound { .. }) => Ok(receipt),

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures::future::{try_join, try_join_all};
 use models::{Engine, Input, SpanScore};
 
-use super::{Pipeline, Work, versioned};
+use super::{Pipeline, Work, switch::versioned};
 use crate::{
     error::PipelineError,
     hash::TextKey,

@@ -4,6 +4,8 @@
 mod access;
 mod enforcement;
 mod feedback;
+mod matching;
+mod messages;
 mod policies;
 mod processes;
 
@@ -19,6 +21,7 @@ use crate::{
     action::ActionKind,
     error::PipelineError,
     item::{ActorId, CallId, Content, Envelope, Item, ItemId, ItemKind, TenantId},
+    matching::person::{About, Terms},
     profile::Profile,
     stream::call::{Call, Participant, ParticipantState},
     verdict::{Outcome, Timings, Verdict},
@@ -57,9 +60,21 @@ macro_rules! store_contract {
 }
 pub(crate) use store_contract;
 
+/// Makes one test of each case of matching's part of the suite.
+macro_rules! matching_contract {
+    ($open:path) => {
+        $crate::store::contract::store_contract!($open;
+            x1_profiles_are_loaded_by_their_ids, x2_records_are_written_over_what_was_read_only, x5_a_change_is_written_whole_or_not_at_all, x3_ties_are_the_newest_each_way_with_blocks_beside, x4_a_ticket_is_taken_once, x5_a_list_stands_for_its_day, x7_exposure_adds_up_within_a_week, x2_a_model_is_written_over_what_was_read_only, x7_who_is_forgotten_leaves_their_standing_alone, x5_old_matches_and_lists_expire, x7_who_is_marked_is_listed_in_pages, x6_messages_are_kept_replaced_and_removed,
+            x6_words_find_what_a_reader_may_find);
+    };
+}
+pub(crate) use matching_contract;
+
 pub(crate) use access::*;
 pub(crate) use enforcement::*;
 pub(crate) use feedback::*;
+pub(crate) use matching::*;
+pub(crate) use messages::*;
 pub(crate) use policies::*;
 pub(crate) use processes::*;
 
@@ -451,6 +466,7 @@ pub(crate) fn profile(tenant: &str, id: &str, text: &str) -> Profile {
         text_sha256: text.into(),
         vector: Arc::from([0.6, 0.8]),
         updated_at: noon(),
+        terms: Terms { about: About { age: Some(30), ..About::default() }, ..Terms::default() },
     }
 }
 

@@ -17,11 +17,14 @@ pub mod desk;
 pub(in crate::store) mod enforcement;
 mod feedback;
 pub(crate) mod link;
+mod matching;
+pub mod messages;
 mod policies;
 pub mod postgres;
 mod row;
 pub mod sqlite;
 mod text;
+pub mod vectors;
 
 pub use enforcement::{EnforcementStore, Told};
 pub use policies::{OutcomePlace, PolicyStore};
@@ -29,6 +32,7 @@ pub use policies::{OutcomePlace, PolicyStore};
 use std::sync::Arc;
 
 pub use feedback::FeedbackStore;
+pub use matching::{MatchStore, News};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -198,10 +202,10 @@ pub trait Losses: Send + Sync {
 pub const REACH: u32 = 1024;
 
 /// Rows that must survive. Areas: items, journal, context, calls, events, people, profiles, duties; with traits of their own:
-/// [`AccessStore`], [`DeliveryLog`], [`FeedbackStore`], [`Losses`], [`PolicyStore`], [`EnforcementStore`].
+/// [`AccessStore`], [`DeliveryLog`], [`FeedbackStore`], [`Losses`], [`MatchStore`], [`PolicyStore`], [`EnforcementStore`].
 #[async_trait]
 pub trait Store:
-    AccessStore + DeliveryLog + FeedbackStore + Losses + PolicyStore + EnforcementStore + Send + Sync
+    AccessStore + DeliveryLog + FeedbackStore + Losses + MatchStore + PolicyStore + EnforcementStore + Send + Sync
 {
     // --- items -------------------------------------------------------------------------------------------------
     /// Commits one judged item.

@@ -19,7 +19,7 @@ use pipeline::{
 pub(crate) const TENANT: &str = "acme";
 
 /// Labels as the real models spell them.
-const MODELS: [(&str, &str, &str); 5] = [
+const MODELS: [(&str, &str, &str); 6] = [
     (
         "toxicity",
         "classify-text",
@@ -38,6 +38,7 @@ const MODELS: [(&str, &str, &str); 5] = [
         "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\", \"Other\"]\nimage_size = 8",
     ),
     ("embed-minilm", "embed-text", "dimensions = 32\nmax_tokens = 256"),
+    ("embed-next", "embed-text", "dimensions = 48\nmax_tokens = 256"),
 ];
 
 pub(crate) struct Harness {
@@ -48,6 +49,7 @@ pub(crate) struct Harness {
     pub(crate) clock: Clock,
     engine: Engine,
     config: PipelineConfig,
+    messages: IndexConfig,
     _folder: tempfile::TempDir,
 }
 
@@ -84,15 +86,26 @@ impl Harness {
         let engine = Engine::start(&config, &repository).await.unwrap();
         let store = pipeline::store::connect("sqlite::memory:").await.unwrap();
         let url = format!("edge:{}", folder.path().join("index").display());
-        let index = pipeline::index::connect(&IndexConfig { url, ..IndexConfig::default() }, 32).await.unwrap();
+        let messages = IndexConfig { url, ..IndexConfig::default() };
+        let index = pipeline::index::connect(&messages, 32).await.unwrap();
         let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::fixed(start_of_time()));
-        let pipeline = wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone());
-        Self { pipeline, store, index, policies, clock, engine, config: pipeline_config, _folder: folder }
+        let pipeline =
+            wire(&engine, &policies, &store, &index, &clock, pipeline_config.clone()).with_messages(&messages);
+        Self { pipeline, store, index, policies, clock, engine, config: pipeline_config, messages, _folder: folder }
     }
 
     /// The same service after a restart: memory is gone, the store is not.
     pub(crate) fn restart(&mut self) {
+        // The index of messages is a folder, which one process at a time may open.
         self.pipeline = wire(&self.engine, &self.policies, &self.store, &self.index, &self.clock, self.config.clone());
+        self.pipeline = self.pipeline.clone().with_messages(&self.messages);
+    }
+
+    /// The service with a second embedding model that is to take over.
+    pub(crate) async fn with_next_model(&mut self) -> Arc<dyn VectorIndex> {
+        let next = pipeline::index::connect(&self.messages.of_next(), 48).await.unwrap();
+        self.pipeline = self.pipeline.clone().with_next_model("embed-next", next.clone());
+        next
     }
 
     /// Another process on the same store: it remembers nothing of what this one remembers.

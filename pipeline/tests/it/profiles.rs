@@ -16,6 +16,7 @@ fn draft(interests: &[&str], city: &str) -> ProfileDraft {
         interests: interests.iter().map(|interest| (*interest).to_owned()).collect(),
         bio: String::new(),
         attributes: [("city".to_owned(), json!(city))].into(),
+        ..ProfileDraft::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `chaperone eval`: measure a model on labelled data, through the same engine that serves.
 
 mod figures;
+mod matching;
 mod photos;
 mod sets;
 mod svg;
@@ -41,6 +42,7 @@ Examples:
   chaperone eval sts                           Spearman of the embedder on stsb_dev_open
   chaperone eval spam --data my.csv            your own file, with columns `text` and `spam` (0 or 1)
   chaperone eval nsfw-photos                   false alarms on harmless photos
+  chaperone eval matching --data DIR           who says yes to whom, on unseen speed-dating evenings
 
 Figures that depend on prevalence (F1, precision, recall, calibration) use natural rows alone; ROC-AUC and average
 precision use all rows. The files come with the project (datasets/manifest.toml has their sources and licences).")]
@@ -48,7 +50,8 @@ pub struct Args {
     /// What to measure.
     #[arg(value_enum)]
     what: What,
-    /// Data file (CSV, or CSV.gz) instead of the bundled one; for nsfw-photos: a folder of pictures.
+    /// Data file (CSV, or CSV.gz) instead of the bundled one; for nsfw-photos: a folder of pictures; for matching: the folder with the
+    /// speed-dating files, which do not come with the project.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Folder that holds manifest.toml.
@@ -87,6 +90,8 @@ enum What {
     Sts,
     /// Frame classes on harmless photos.
     NsfwPhotos,
+    /// The parts of a match score on speed-dating evenings.
+    Matching,
 }
 
 /// Runs the verb.
@@ -105,6 +110,7 @@ pub async fn run(args: Args, global: &Global) -> anyhow::Result<Exit> {
             classifier(&args, &config, "spam", &sets, read_spam).await?
         }
         What::Sts => similarity(&args, &config).await?,
+        What::Matching => matching::measure(&args)?,
         What::NsfwPhotos => {
             let limits = Limits { bytes: pipeline.max_picture_bytes, pixels: pipeline.max_pixels };
             photos::measure(&args, &config, &pipeline.second_opinion, limits).await?

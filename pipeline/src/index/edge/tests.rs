@@ -24,6 +24,31 @@ async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
 
 crate::index::contract::index_contract!(folder);
 
+mod quantized {
+    use super::*;
+    use crate::config::Quantization;
+
+    async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("edge:{}", folder.path().display());
+        let config = IndexConfig { url, quantization: Quantization::Int8, ..IndexConfig::default() };
+        (connect(&config, DIMENSIONS).await.unwrap(), folder)
+    }
+
+    crate::index::contract::index_contract!(folder);
+
+    #[tokio::test]
+    async fn x7_another_quantization_makes_the_index_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(filled(folder.path()).await);
+        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, Quantization::Int8).await.unwrap();
+        assert_eq!(index.count().await.unwrap(), 0);
+        drop(index);
+        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, Quantization::Int8).await.unwrap();
+        assert_eq!(index.count().await.unwrap(), 0, "and then it stays");
+    }
+}
+
 async fn open(folder: &Path) -> EdgeIndex {
     EdgeIndex::open(folder, DIMENSIONS).await.unwrap()
 }

@@ -21,8 +21,6 @@ use crate::{
     store::link::{Link, json as json_value, values},
 };
 
-/// Event kind: a report was decided; tell its reporter.
-pub(crate) const REPORT_RESOLVED: &str = "report.resolved";
 /// Event kind: an appeal was decided; tell whoever objected.
 pub(crate) const APPEAL_RESOLVED: &str = "appeal.resolved";
 

@@ -129,6 +129,7 @@ impl Desk {
                 let rows = link.rows(sql, values![staff.tenant.as_str(), &actor, limit(MOST)]).await?;
                 let texts = rows.iter().map(|row| Ok(json!({ "at": row.time(0)?, "text": row.string(1)? })));
                 document.insert("messages".into(), texts.collect::<Result<Vec<_>, PipelineError>>()?.into());
+                document.extend(matching(&mut link, &staff.tenant, &actor).await?);
                 document.insert("person".into(), actor.clone().into());
                 document.insert("exported_at".into(), now.to_rfc3339().into());
                 let entry = staff.entry(now, "person.exported", person(staff.tenant.as_str(), &actor), json!({}));
@@ -156,6 +157,7 @@ impl Desk {
                     later: vec![
                         "events: when `store.retention_days` have passed".into(),
                         "calls that ended: when `store.retention_days` have passed".into(),
+                        "places on other people's daily lists: on the next day".into(),
                     ],
                 };
                 forget(&mut link, &staff.tenant, &actor, now, &mut receipt).await?;
@@ -275,16 +277,67 @@ async fn forget(
         ("person_facts", "DELETE FROM person_facts WHERE tenant = $1 AND actor = $2"),
         ("traces", "DELETE FROM traces WHERE tenant = $1 AND actor = $2"),
         ("reports_about", "DELETE FROM reports WHERE tenant = $1 AND subject = $2"),
+        // Matches go with the profile, after their ends were told (`Pipeline::erase_person`).
+        ("next_vectors", "DELETE FROM next_vectors WHERE tenant = $1 AND id = $2"),
+        ("profiles", "DELETE FROM profiles WHERE tenant = $1 AND id = $2"),
+        ("match_people", "DELETE FROM match_people WHERE tenant = $1 AND person = $2"),
+        ("ties", "DELETE FROM ties WHERE tenant = $1 AND (viewer = $2 OR other = $2)"),
+        ("tickets", "DELETE FROM tickets WHERE tenant = $1 AND person = $2"),
+        ("daily_lists", "DELETE FROM daily_lists WHERE tenant = $1 AND person = $2"),
+        ("exposures", "DELETE FROM exposures WHERE tenant = $1 AND person = $2"),
     ] {
         let rows = link.run(sql, who()).await?;
         receipt.rows.insert(name.to_owned(), rows);
     }
+    let sql = "SELECT count(*) FROM messages WHERE tenant = $1 AND author = $2";
+    let messages = link.row(sql, who()).await?.map_or(Ok(0), |row| row.count(0))?;
+    // They go with their vectors, at once (`Pipeline::erase_person`).
+    receipt.rows.insert("messages".into(), messages);
     receipt.rows.insert("reports_made".into(), forget_reports(link, tenant, actor).await?);
     receipt.rows.insert("decisions".into(), forget_decisions(link, tenant, actor).await?);
     receipt.rows.insert("cases".into(), forget_cases(link, tenant, actor, now).await?);
     receipt.rows.insert("actions".into(), forget_actions(link, tenant, actor).await?);
     receipt.rows.insert("items".into(), forget_items(link, tenant, actor).await?);
     Ok(())
+}
+
+/// What matching keeps: the profile, what was learned of them, their answers, their matches with their own ratings.
+async fn matching(
+    link: &mut Link<'_>,
+    tenant: &TenantId,
+    actor: &str,
+) -> Result<serde_json::Map<String, Json>, PipelineError> {
+    let who = || values![tenant.as_str(), actor, limit(MOST)];
+    let sql = "SELECT interests, bio, attributes, terms, version FROM profiles WHERE tenant = $1 AND id = $2 LIMIT $3";
+    let profiles = link.rows(sql, who()).await?;
+    let profiles = profiles.iter().map(|row| {
+        let (interests, attributes, terms): (Json, Json, Json) = (row.json(0)?, row.json(2)?, row.json(3)?);
+        let (bio, version) = (row.string(1)?, row.int(4)?);
+        let texts = json!({ "interests": interests, "bio": bio, "attributes": attributes });
+        Ok(json!({ "texts": texts, "terms": terms, "version": version }))
+    });
+    let profiles = profiles.collect::<Result<Vec<_>, PipelineError>>()?;
+    let sql = "SELECT body FROM match_people WHERE tenant = $1 AND person = $2 LIMIT $3";
+    let rows = link.rows(sql, who()).await?;
+    let known = rows.iter().map(|row| row.json::<Json>(0)).collect::<Result<Vec<_>, _>>()?;
+    let sql = "SELECT other, kind, at FROM ties WHERE tenant = $1 AND viewer = $2 ORDER BY at, other LIMIT $3";
+    let rows = link.rows(sql, who()).await?;
+    let answers = rows
+        .iter()
+        .map(|row| Ok(json!({ "to": row.string(0)?, "answer": row.string(1)?, "at": row.time(2)? })))
+        .collect::<Result<Vec<_>, PipelineError>>()?;
+    let sql = "SELECT body FROM matches WHERE tenant = $1 AND (one = $2 OR other = $2) ORDER BY created_at LIMIT $3";
+    let rows = link.rows(sql, who()).await?;
+    let matches = rows.iter().map(|row| {
+        let mut found: Json = row.json(0)?;
+        if let Some(ratings) = found["ratings"].as_object_mut() {
+            ratings.retain(|by, _| by == actor);
+        }
+        Ok(found)
+    });
+    let matches = matches.collect::<Result<Vec<_>, PipelineError>>()?;
+    let parts = [("profile", profiles), ("matching", known), ("answers", answers), ("matches", matches)];
+    Ok(parts.into_iter().map(|(name, rows)| (name.to_owned(), rows.into())).collect())
 }
 
 /// Reports that they made stay, without them and their words: here and in the evidence of others' cases.

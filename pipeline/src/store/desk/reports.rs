@@ -4,11 +4,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Desk, Page, audit, cases, effects::REPORT_RESOLVED, event, not_found};
+use super::{Desk, Page, audit, cases, event, not_found};
 use crate::{
     error::PipelineError,
     item::{ActorId, CaseId, ReportId, TenantId},
-    report::Report,
+    report::{REPORT_RESOLVED, Report},
     review::{
         audit::person,
         case::{CaseDraft, CaseFacts, Exhibit, Source},

@@ -11,7 +11,7 @@ const ROWS: u64 = 500;
 const MONTHS_AHEAD: i32 = 3;
 
 /// In order: what refers to a row goes before the row. An event whose delivery is still due stays.
-const STATEMENTS: [&str; 7] = [
+const STATEMENTS: [&str; 9] = [
     "DELETE FROM context WHERE ctid = ANY (ARRAY (SELECT ctid FROM context c WHERE at < $1
           AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant = c.tenant AND h.actor = c.actor) LIMIT $2))",
     "DELETE FROM deliveries WHERE id IN
@@ -28,6 +28,9 @@ const STATEMENTS: [&str; 7] = [
     "DELETE FROM presence WHERE (tenant, actor) IN
          (SELECT tenant, actor FROM presence WHERE NOT connected AND at < $1 LIMIT $2)",
     "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < $1 LIMIT $2)",
+    "DELETE FROM matches WHERE id IN (SELECT id FROM matches WHERE ended_at IS NOT NULL AND ended_at < $1 LIMIT $2)",
+    "DELETE FROM daily_lists WHERE (tenant, person) IN
+         (SELECT tenant, person FROM daily_lists WHERE day * 86400000000000 < $1 LIMIT $2)",
 ];
 
 pub(super) async fn expire(database: &Database, before: DateTime<Utc>) -> Result<u64, PipelineError> {

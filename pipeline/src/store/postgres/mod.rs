@@ -8,7 +8,7 @@
 //! | who owns the embedded queue's journal | [`owner`] |
 //! | other processes' events wake our readers | [`listen`] |
 //! | areas of the trait | [`outcomes`], [`journal`], [`reads`], [`calls`], [`events`], [`enforcement`], [`people`], [`policies`], [`profiles`], [`duties`] |
-//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`] |
+//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`], [`matching`] |
 //! | texts with NUL | [`super::text`] |
 //!
 //! One outcome costs a share of four statements: BEGIN, items with all that belongs to them, events with their numbers, COMMIT.
@@ -26,6 +26,7 @@ mod journal;
 pub(in crate::store) mod link;
 mod listen;
 mod losses;
+mod matching;
 mod open;
 mod outcomes;
 mod owner;

@@ -15,15 +15,15 @@ use crate::{
 
 pub(super) async fn put(database: &Database, profile: &Profile) -> Result<(), PipelineError> {
     let (interests, attributes) = (encode(&profile.interests)?, encode(&profile.attributes)?);
-    let vector = vector_bytes(&profile.vector);
+    let (vector, terms) = (vector_bytes(&profile.vector), encode(&profile.terms)?);
     let write = || {
         let sql = "INSERT INTO profiles
-                       (tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at)
-                   VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)
+                       (tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms)
+                   VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9)
                    ON CONFLICT (tenant, id) DO UPDATE SET
                        version = profiles.version + (profiles.text_sha256 <> excluded.text_sha256)::integer,
                        text_sha256 = excluded.text_sha256, interests = excluded.interests, bio = excluded.bio,
-                       attributes = excluded.attributes, vector = excluded.vector, updated_at = excluded.updated_at";
+                       attributes = excluded.attributes, vector = excluded.vector, updated_at = excluded.updated_at, terms = excluded.terms";
         sqlx::query(sql)
             .bind(escape(profile.tenant.as_str()))
             .bind(escape(profile.id.as_str()))
@@ -33,12 +33,13 @@ pub(super) async fn put(database: &Database, profile: &Profile) -> Result<(), Pi
             .bind(&attributes)
             .bind(&vector)
             .bind(stamp(profile.updated_at))
+            .bind(&terms)
             .execute(&database.pool)
     };
     database.again("put_profile", write).await.map(drop)
 }
 
-fn profile(row: &PgRow) -> Result<Profile, PipelineError> {
+pub(super) fn profile(row: &PgRow) -> Result<Profile, PipelineError> {
     let version: i64 = row.try_get(2)?;
     Ok(Profile {
         tenant: TenantId(unescape(row.try_get(0)?)?),
@@ -50,6 +51,7 @@ fn profile(row: &PgRow) -> Result<Profile, PipelineError> {
         attributes: decode(row.try_get(6)?)?,
         vector: vector(row.try_get(7)?),
         updated_at: time(row.try_get(8)?),
+        terms: decode(row.try_get(9)?)?,
     })
 }
 
@@ -60,7 +62,7 @@ pub(super) async fn load(
 ) -> Result<Option<Profile>, PipelineError> {
     let (tenant, id) = (escape(tenant.as_str()), escape(id.as_str()));
     let read = || {
-        let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at
+        let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms
                    FROM profiles WHERE tenant = $1 AND id = $2";
         sqlx::query(sql).bind(&*tenant).bind(&*id).fetch_optional(&database.pool)
     };
@@ -83,7 +85,7 @@ pub(super) async fn after(
     let (tenant, id) = after.map_or(("", ""), |(tenant, id)| (tenant.as_str(), id.as_str()));
     let (tenant, id) = (escape(tenant), escape(id));
     let read = || {
-        let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at
+        let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms
                    FROM profiles WHERE (tenant, id) > ($1, $2) ORDER BY tenant, id LIMIT $3";
         sqlx::query(sql).bind(&*tenant).bind(&*id).bind(limit(count)).fetch_all(&database.pool)
     };

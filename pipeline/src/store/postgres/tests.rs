@@ -51,6 +51,7 @@ mod alone {
     crate::store::desk::contract::desk_contract!(super::fresh);
     crate::store::contract::store_contract!(super::fresh);
     crate::store::contract::store_contract!(super::fresh; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
+    crate::store::contract::matching_contract!(super::fresh);
 }
 
 /// Reads all events as they come, until there are `count`; asserts that the numbers rise by one, so that none is missed.

@@ -12,7 +12,7 @@ use crate::store::row::stamp;
 const ROWS: u64 = 500;
 
 /// In order: what refers to a row goes before the row. An event whose delivery is still due stays.
-const STATEMENTS: [&str; 7] = [
+const STATEMENTS: [&str; 9] = [
     "DELETE FROM context WHERE sequence IN (SELECT sequence FROM context c WHERE at < ?1
           AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.tenant = c.tenant AND h.actor = c.actor) LIMIT ?2)",
     "DELETE FROM deliveries WHERE id IN
@@ -29,6 +29,9 @@ const STATEMENTS: [&str; 7] = [
     "DELETE FROM presence WHERE rowid IN
          (SELECT rowid FROM presence WHERE connected = 0 AND at < ?1 LIMIT ?2)",
     "DELETE FROM feedback WHERE id IN (SELECT id FROM feedback WHERE at < ?1 LIMIT ?2)",
+    "DELETE FROM matches WHERE id IN (SELECT id FROM matches WHERE ended_at IS NOT NULL AND ended_at < ?1 LIMIT ?2)",
+    "DELETE FROM daily_lists WHERE (tenant, person) IN
+         (SELECT tenant, person FROM daily_lists WHERE day * 86400000000000 < ?1 LIMIT ?2)",
 ];
 
 pub(super) async fn expire(store: &SqliteStore, before: DateTime<Utc>) -> Result<u64, PipelineError> {

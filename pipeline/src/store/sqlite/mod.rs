@@ -4,7 +4,7 @@
 //! |---|---|
 //! | one task that commits many callers' writes together | [`writer`] |
 //! | areas of the trait | [`items`], [`journal`], [`context`], [`calls`], [`events`], [`enforcement`], [`people`], [`policies`], [`profiles`], [`duties`] |
-//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`] |
+//! | areas with a trait of their own | [`access`], [`deliveries`], [`feedback`], [`losses`], [`matching`] |
 //!
 //! Write-ahead log with `synchronous = FULL`: a commit that returned is on the disk. Reads go to a small pool of their
 //! own and never wait for the writer.
@@ -21,6 +21,7 @@ mod items;
 mod journal;
 mod link;
 mod losses;
+mod matching;
 mod people;
 mod policies;
 mod profiles;

@@ -18,12 +18,12 @@ pub(super) async fn put(store: &SqliteStore, profile: &Profile) -> Result<(), Pi
             Box::pin(async move {
                 sqlx::query(
                     "INSERT INTO profiles
-                         (tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at)
-                     VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)
+                         (tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms)
+                     VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?)
                      ON CONFLICT (tenant, id) DO UPDATE SET
                          version = version + (text_sha256 <> excluded.text_sha256),
                          text_sha256 = excluded.text_sha256, interests = excluded.interests, bio = excluded.bio,
-                         attributes = excluded.attributes, vector = excluded.vector, updated_at = excluded.updated_at",
+                         attributes = excluded.attributes, vector = excluded.vector, updated_at = excluded.updated_at, terms = excluded.terms",
                 )
                 .bind(&profile.tenant.0)
                 .bind(&profile.id.0)
@@ -33,6 +33,7 @@ pub(super) async fn put(store: &SqliteStore, profile: &Profile) -> Result<(), Pi
                 .bind(encode(&profile.attributes)?)
                 .bind(vector_bytes(&profile.vector))
                 .bind(stamp(profile.updated_at))
+                .bind(encode(&profile.terms)?)
                 .execute(&mut scope.connection)
                 .await?;
                 Ok(())
@@ -41,7 +42,7 @@ pub(super) async fn put(store: &SqliteStore, profile: &Profile) -> Result<(), Pi
         .await
 }
 
-fn profile(row: &SqliteRow) -> Result<Profile, PipelineError> {
+pub(super) fn profile(row: &SqliteRow) -> Result<Profile, PipelineError> {
     Ok(Profile {
         tenant: TenantId(row.try_get(0)?),
         id: ProfileId(row.try_get(1)?),
@@ -52,6 +53,7 @@ fn profile(row: &SqliteRow) -> Result<Profile, PipelineError> {
         attributes: decode(row.try_get(6)?)?,
         vector: vector(row.try_get(7)?),
         updated_at: time(row.try_get(8)?),
+        terms: decode(row.try_get(9)?)?,
     })
 }
 
@@ -64,7 +66,8 @@ pub(super) async fn load(
     let row = store
         .read("load_profile", move |connection| {
             Box::pin(async move {
-                let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at
+                let sql =
+                    "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms
                            FROM profiles WHERE tenant = ? AND id = ?";
                 Ok(sqlx::query(sql).bind(tenant.0).bind(id.0).fetch_optional(connection).await?)
             })
@@ -96,7 +99,8 @@ pub(super) async fn after(
     let rows = store
         .read("profiles_after", move |connection| {
             Box::pin(async move {
-                let sql = "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at
+                let sql =
+                    "SELECT tenant, id, version, text_sha256, interests, bio, attributes, vector, updated_at, terms
                            FROM profiles WHERE (tenant, id) > (?, ?) ORDER BY tenant, id LIMIT ?";
                 Ok(sqlx::query(sql).bind(tenant).bind(id).bind(limit(count)).fetch_all(connection).await?)
             })

@@ -40,12 +40,14 @@ mod on_file {
     crate::store::desk::contract::desk_contract!(super::file);
     crate::store::contract::store_contract!(super::file);
     crate::store::contract::store_contract!(super::file; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
+    crate::store::contract::matching_contract!(super::file);
 }
 
 mod in_memory {
     crate::store::desk::contract::desk_contract!(super::memory);
     crate::store::contract::store_contract!(super::memory);
     crate::store::contract::store_contract!(super::memory; i5_feedback_is_kept_and_erased_by_tenant, i5_old_feedback_expires);
+    crate::store::contract::matching_contract!(super::memory);
 }
 
 #[tokio::test]

@@ -1,7 +1,11 @@
 //! Quality, audit, erasure, search, accounts.
 
 use super::{people::report, *};
-use crate::{enforcement::person::PersonFacts, store::desk::accounts};
+use crate::{
+    enforcement::person::PersonFacts,
+    matching::meeting::{Change, Record, Tie, TieKind},
+    store::{News, contract::profile, desk::accounts},
+};
 
 pub(crate) async fn c7_second_reviews_and_golden_items_are_measured(store: &Shared) {
     let (desk, _) = desk(store);
@@ -105,7 +109,18 @@ pub(crate) async fn c6_a_person_is_exported_and_erased_with_a_receipt(store: &Sh
     let facts = PersonFacts { traces: 1, ..PersonFacts::default() };
     store.put_facts(&tenant(), &"ann".into(), facts, vec![("device".into(), "00".into())]).await.unwrap();
 
+    store.put_profile(&profile("a", "ann", "chess")).await.unwrap();
+    let like = Tie { from: "ann".into(), to: "bob".into(), kind: TieKind::Like, at: noon() };
+    let remembered =
+        Change { people: vec![("ann".into(), Record::default(), 0)], ties: vec![like], ..Change::default() };
+    store.put_change(&tenant(), remembered, News::default()).await.unwrap();
+
     let export = desk.export_person(&admin, "ann").await.unwrap();
+    for (name, count) in
+        ["profile", "matching", "answers"].map(|name| (name, 1)).into_iter().chain(["matches"].map(|name| (name, 0)))
+    {
+        assert_eq!(export[name].as_array().map(Vec::len), Some(count), "{name}");
+    }
     for (name, count) in [
         ("items", 1),
         ("evidence", 2),
@@ -123,11 +138,23 @@ pub(crate) async fn c6_a_person_is_exported_and_erased_with_a_receipt(store: &Sh
     let receipt = desk.erase_person(&admin, "ann").await.unwrap();
     assert!(!serde_json::to_string(&receipt).unwrap().contains("ann\""));
     assert_eq!((receipt.rows["items"], receipt.rows["cases"], receipt.rows["evidence_media"]), (1, 2, 1));
+    assert_eq!((receipt.rows["profiles"], receipt.rows["match_people"], receipt.rows["ties"]), (1, 1, 1));
     assert_eq!(desk.receipt(&tenant(), receipt.id).await.unwrap(), receipt);
     let gone = desk.export_person(&admin, "ann").await.unwrap();
-    for name in
-        ["items", "evidence", "decisions", "reports_made", "reports_about", "messages", "appeals", "actions", "facts"]
-    {
+    for name in [
+        "items",
+        "evidence",
+        "decisions",
+        "reports_made",
+        "reports_about",
+        "messages",
+        "appeals",
+        "actions",
+        "facts",
+        "profile",
+        "matching",
+        "answers",
+    ] {
         assert_eq!(gone[name].as_array().map(Vec::len), Some(0), "{name}");
     }
     assert!(desk.search(&tenant(), "fool", 9).await.unwrap().is_empty());

@@ -1,0 +1,35 @@
+//! Who should meet whom. Pure: no clock, no randomness of its own, no IO; the caller passes both in.
+//!
+//! | part | module |
+//! |---|---|
+//! | what a person says of themselves, and whom they seek | [`person`] |
+//! | hard limits of both sides; the same as conditions of the vector index | [`filter`] |
+//! | what moderation thinks of a person | [`standing`] |
+//! | how people behaved, shrunk towards everybody's mean | [`behaviour`] |
+//! | the parts of a score, and what a pair looks like in numbers | [`feature`] |
+//! | the learned combination of the parts, with its doubt | [`learner`] |
+//! | the score of a pair, both directions, explained | [`score`] |
+//! | trying out what is not known yet | [`exploration`] |
+//! | nobody is shown to everybody, nobody to no one | [`exposure`] |
+//! | a list that is not ten times the same | [`diversity`] |
+//! | people who wait now | [`pairing`], [`assignment`] |
+//! | why two people fit, and what to say first | [`compatibility`], [`icebreaker`] |
+//! | what is remembered of people and between them | [`meeting`] |
+//! | dice, seeded by the caller | [`dice`] |
+
+pub mod assignment;
+pub mod behaviour;
+pub mod compatibility;
+pub mod dice;
+pub mod diversity;
+pub mod exploration;
+pub mod exposure;
+pub mod feature;
+pub mod filter;
+pub mod icebreaker;
+pub mod learner;
+pub mod meeting;
+pub mod pairing;
+pub mod person;
+pub mod score;
+pub mod standing;
