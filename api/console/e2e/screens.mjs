@@ -37,8 +37,8 @@ const screens = [
   ['audit', 'audit'],
   ['numbers', 'numbers'],
   ['matching', 'matching', async (page) => {
-    await page.getByLabel('First').fill('ana');
-    await page.getByLabel('Second').fill('vera');
+    await page.getByRole('textbox', { name: 'First' }).fill('ana');
+    await page.getByRole('textbox', { name: 'Second' }).fill('vera');
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.waitForTimeout(800);
   }],
