@@ -209,7 +209,7 @@ try {
   await ada.getByText('The chain holds').waitFor();
 
   step('axe finds nothing serious on any screen, light and dark; nothing sticks out, down to a tablet');
-  const screens = ['', 'queues', 'queues/threats', `cases/${caseOf(mia)}`, `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'numbers', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
+  const screens = ['', 'queues', 'queues/threats', `cases/${caseOf(mia)}`, `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'numbers', 'matching', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
   const settled = async () => {
     await ada.getByRole('heading', { level: 1 }).first().waitFor();
     await ada.waitForFunction(() => !document.querySelector('[aria-busy=true]'));

@@ -36,6 +36,12 @@ const screens = [
   ['history', 'history'],
   ['audit', 'audit'],
   ['numbers', 'numbers'],
+  ['matching', 'matching', async (page) => {
+    await page.getByRole('textbox', { name: 'First' }).fill('ana');
+    await page.getByRole('textbox', { name: 'Second' }).fill('vera');
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.waitForTimeout(800);
+  }],
   ['policy', 'policy'],
   ['tune', 'policy', (page) => page.getByRole('tab', { name: 'Tune a cut' }).click()],
   ['backtests', 'policy', (page) => page.getByRole('tab', { name: 'Backtests' }).click()],

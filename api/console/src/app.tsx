@@ -15,6 +15,7 @@ import { AuditScreen } from './screens/Audit';
 import { AccountScreen } from './screens/Account';
 import { CaseScreen } from './screens/case/CaseScreen';
 import { HistoryScreen } from './screens/History';
+import { MatchingScreen } from './screens/Matching';
 import { NumbersScreen } from './screens/Numbers';
 import { OverviewScreen } from './screens/Overview';
 import { PersonScreen } from './screens/Person';
@@ -52,6 +53,7 @@ function Screens() {
       <Route path="/history" component={HistoryScreen} />
       <Route path="/audit" component={AuditScreen} />
       <Route path="/numbers" component={NumbersScreen} />
+      <Route path="/matching" component={MatchingScreen} />
       <Route path="/people/:actor">{({ actor }) => <PersonScreen actor={unescaped(actor)} />}</Route>
       <Route path="/policy" component={PolicyScreen} />
       <Route path="/strikes" component={StrikesScreen} />

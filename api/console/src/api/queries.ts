@@ -4,6 +4,30 @@ import { client, take } from './client';
 
 const SECOND = 1000;
 
+export const compatibilityQuery = (id: string, other: string) =>
+  queryOptions({
+    queryKey: ['compatibility', id, other],
+    queryFn: () => take(client.GET('/v1/profiles/{id}/compatibility/{other}', { params: { path: { id, other } } })),
+    retry: false,
+  });
+
+export const exposureQuery = queryOptions({
+  queryKey: ['exposure'],
+  queryFn: () => take(client.GET('/v1/exposure')),
+});
+
+export const standingsQuery = (cursor: string | undefined) =>
+  queryOptions({
+    queryKey: ['standings', cursor],
+    queryFn: () => take(client.GET('/v1/standings', { params: { query: cursor === undefined ? {} : { cursor } } })),
+    placeholderData: keepPreviousData,
+  });
+
+export const scoreModelQuery = queryOptions({
+  queryKey: ['score-model'],
+  queryFn: () => take(client.GET('/v1/score-model')),
+});
+
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
   queryFn: () => take(client.GET('/v1/session')),

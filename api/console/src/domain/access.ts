@@ -28,6 +28,7 @@ export const SCREENS = [
   { id: 'history', path: '/history', group: 'look', needs: 'view_cases' },
   { id: 'audit', path: '/audit', group: 'look', needs: 'view_audit' },
   { id: 'numbers', path: '/numbers', group: 'look', needs: 'view_stats' },
+  { id: 'matching', path: '/matching', group: 'look', needs: 'view_stats' },
   { id: 'policy', path: '/policy', group: 'steer', needs: 'edit_policy' },
   { id: 'strikes', path: '/strikes', group: 'steer', needs: 'edit_policy' },
   { id: 'quality', path: '/quality', group: 'steer', needs: 'view_quality' },

@@ -49,7 +49,8 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
       cursor: { y: false, points: { size: 6 } },
       legend: { show: false },
       scales: {
-        x: { time },
+        // Bars are as wide as their place: the first and the last one need half of it beside them.
+        x: { time, ...(bars && !time ? { range: (_plot: uPlot, low: number, high: number): [number, number] => [low - 0.6, high + 0.6] } : {}) },
         y: { range: (_plot, _low, high) => (range ? [range[0], range[1]] : [0, Math.max(1, Math.ceil((high || 1) * 1.1))]) },
       },
       axes: [{ ...axis, grid: { show: false }, space: 80, ...(time ? { values: moments } : {}) }, { ...axis, size: 40 }],
@@ -86,7 +87,9 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
           ))}
         </figcaption>
       )}
-      <table className="hidden">
+      {/* A table is as wide as what it holds: what hides it is around it. */}
+      <div className="hidden">
+      <table>
         <caption>{label}</caption>
         <thead>
           <tr>
@@ -109,6 +112,7 @@ export function Chart({ label, at, lines, height = 190, bars = false, time = tru
           ))}
         </tbody>
       </table>
+      </div>
     </figure>
   );
 }

@@ -9,6 +9,7 @@ const PATHS = {
   history: 'M4 12a8 8 0 1 0 2.500-5.800M4 4v4h4M12 8v4l3 2',
   audit: 'M9 12a3 3 0 0 1 3-3h4a3 3 0 0 1 0 6h-1M15 12a3 3 0 0 1-3 3H8a3 3 0 0 1 0-6h1',
   numbers: 'M5 20V10M10 20V4M15 20v-8M20 20v-5',
+  matching: 'M9 6a6 6 0 1 0 0 12a6 6 0 0 0 0-12M15 6a6 6 0 1 0 0 12a6 6 0 0 0 0-12',
   policy: 'M12 3l8 3v6c0 5-3.500 8-8 9c-4.500-1-8-4-8-9V6zM9 12l2 2l4-4',
   strikes: 'M13 3L5 14h6l-1 7l8-11h-6z',
   quality: 'M4 20l5-7l4 4l7-11M15 6h5v5',
