@@ -179,7 +179,10 @@ async fn strikes_reach_matching(service: &Service) {
         removed.data["data"]["id"].as_str().unwrap().clone_into(&mut cause);
     }
     let suspended = events.next().await;
-    assert_eq!((&suspended.data["data"]["action"], &suspended.data["data"]["cause"]), (&json!("suspend"), &json!(cause)));
+    assert_eq!(
+        (&suspended.data["data"]["action"], &suspended.data["data"]["cause"]),
+        (&json!("suspend"), &json!(cause))
+    );
     service.post(&format!("/v1/actions/{cause}/undo"), &json!({ "reason": "A joke." })).await.expect(200);
     let undone = Instant::now();
     standing_becomes(service, "p3", undone, |standing| standing["strikes"] == 2 && standing.get("out").is_none()).await;
