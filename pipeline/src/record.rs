@@ -153,7 +153,7 @@ pub(crate) struct Inverse<'a> {
 pub(crate) fn taken_back(entry: &ActionEntry, how: &Inverse<'_>) -> ActionEntry {
     let mut told = entry.told.clone();
     if let serde_json::Value::Object(told) = &mut told {
-        for gone in ["expires_at", "strikes", "instead_of", "cause", "next_frame_ms", "decision"] {
+        for gone in ["expires_at", "strikes", "strikes_until", "instead_of", "cause", "next_frame_ms", "decision"] {
             told.remove(gone);
         }
         let changes = json!({
@@ -273,6 +273,9 @@ fn action_event(action: &Action, next_frame_ms: Option<u32>, terms: &Terms) -> E
     }
     if action.strikes > 0 {
         body["strikes"] = action.strikes.into();
+        if let Some(until) = terms.window.and_then(|window| action.decided_at.checked_add_signed(window)) {
+            body["strikes_until"] = json!(until);
+        }
     }
     if let Some(kind) = action.instead_of {
         body["instead_of"] = json!(kind);

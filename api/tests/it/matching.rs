@@ -112,12 +112,81 @@ async fn x4_two_who_wait_are_paired_by_the_service() {
     assert_eq!(service.get("/v1/pairing/p2").await.status, 404);
 }
 
-/// A policy that bans for spam.
+/// Bans for spam; toxic texts give two strikes each, and four of them suspend.
+const STRICT: &str = r#"
+name = "strict"
+[strikes]
+days = 30
+weights = { medium = 2 }
+steps = [{ strikes = 4, action = "suspend", hours = 24 }]
+[[rule]]
+name = "out"
+kinds = ["text"]
+when = "score.spam > 0.9"
+action = "ban"
+reason = "No."
+[[rule]]
+name = "rude"
+kinds = ["text"]
+when = "score.toxic >= 0.5"
+action = "remove"
+severity = "medium"
+reason = "Be kind."
+"#;
+
 fn strict(folder: &std::path::Path) -> std::path::PathBuf {
     let path = folder.join("strict.toml");
-    let rule = "[[rule]]\nname = \"out\"\nkinds = [\"text\"]\nwhen = \"score.spam > 0.9\"\naction = \"ban\"\nreason = \"No.\"\n";
-    std::fs::write(&path, format!("name = \"strict\"\n{rule}")).unwrap();
+    std::fs::write(&path, STRICT).unwrap();
     path
+}
+
+/// Waits until a person's standing is as it should be: within two seconds of `since`.
+async fn standing_becomes(service: &Service, id: &str, since: Instant, wanted: impl Fn(&Value) -> bool) {
+    loop {
+        let standing = service.get(&format!("/v1/profiles/{id}/standing")).await.expect(200);
+        if wanted(&standing) {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(2), "{standing:#}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Strikes, the suspension that they lead to, and the undo of both, decided over the queue.
+async fn strikes_reach_matching(service: &Service) {
+    let shown = async || {
+        let similar = service.post("/v1/similar", &json!({ "text": "chess, tea", "limit": 50 })).await.expect(200);
+        ids(&similar, "hits").contains(&"p3".to_owned()) && recommended(service, "p0").await.contains(&"p3".to_owned())
+    };
+    let score = async || {
+        let compared = service.get("/v1/profiles/p0/compatibility/p3").await.expect(200);
+        compared["score"]["total"].as_f64().unwrap()
+    };
+    assert!(shown().await);
+    let clean = score().await;
+    let mut events = service.events("kinds=moderation.action").await;
+    let mut cause = String::new();
+    for (strikes, out) in [(2, None), (4, Some("suspended"))] {
+        let item = json!({ "text": "you fake:toxic=0.95", "actor": "p3", "conversation": "room" });
+        service.post("/v1/items", &item).await.expect(202);
+        let removed = events.next().await;
+        assert_eq!(removed.data["data"]["action"], "remove", "{:#}", removed.data);
+        let decided = Instant::now();
+        let held = |standing: &Value| standing["strikes"] == strikes && standing["out"].as_str() == out;
+        standing_becomes(service, "p3", decided, held).await;
+        assert!(score().await < clean, "strikes count");
+        assert_eq!(shown().await, out.is_none());
+        removed.data["data"]["id"].as_str().unwrap().clone_into(&mut cause);
+    }
+    let suspended = events.next().await;
+    assert_eq!(
+        (&suspended.data["data"]["action"], &suspended.data["data"]["cause"]),
+        (&json!("suspend"), &json!(cause))
+    );
+    service.post(&format!("/v1/actions/{cause}/undo"), &json!({ "reason": "A joke." })).await.expect(200);
+    let undone = Instant::now();
+    standing_becomes(service, "p3", undone, |standing| standing["strikes"] == 2 && standing.get("out").is_none()).await;
+    assert!(shown().await, "what is taken back comes back");
 }
 
 /// Bans somebody by what they write through the queue, and waits until every answer leaves them out: within two seconds of the decision.
@@ -131,14 +200,7 @@ async fn ban_reaches_matching(service: &Service) {
     let action = events.next().await;
     assert_eq!((&action.data["data"]["action"], &action.data["data"]["actor"]), (&json!("ban"), &json!("p1")));
     let decided = Instant::now();
-    loop {
-        let standing = service.get("/v1/profiles/p1/standing").await.expect(200);
-        if standing["out"] == "banned" {
-            break;
-        }
-        assert!(decided.elapsed() < Duration::from_secs(2), "{standing:#}");
-        tokio::task::yield_now().await;
-    }
+    standing_becomes(service, "p1", decided, |standing| standing["out"] == "banned").await;
     let similar = service.post("/v1/similar", &json!({ "text": "chess, tea", "limit": 50 })).await.expect(200);
     assert!(!ids(&similar, "hits").contains(&"p1".to_owned()), "{similar:#}");
     assert!(!recommended(service, "p0").await.contains(&"p1".to_owned()));
@@ -151,15 +213,16 @@ async fn ban_reaches_matching(service: &Service) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn x7_a_ban_reaches_matching_in_two_seconds_over_the_embedded_queue() {
+async fn x7_bans_and_strikes_reach_matching_in_two_seconds_over_the_embedded_queue() {
     let folder = tempfile::tempdir().unwrap();
     let policy = strict(folder.path());
     let service = Service::start_with(|config| config.pipeline.policy = Some(policy)).await;
     ban_reaches_matching(&service).await;
+    strikes_reach_matching(&service).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn x7_a_ban_reaches_matching_in_two_seconds_over_rabbitmq() {
+async fn x7_bans_and_strikes_reach_matching_in_two_seconds_over_rabbitmq() {
     let lease = tokio::task::spawn_blocking(|| shared(Kind::Rabbitmq).unwrap()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let policy = strict(folder.path());
@@ -170,6 +233,7 @@ async fn x7_a_ban_reaches_matching_in_two_seconds_over_rabbitmq() {
     })
     .await;
     ban_reaches_matching(&service).await;
+    strikes_reach_matching(&service).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

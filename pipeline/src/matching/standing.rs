@@ -29,9 +29,15 @@ pub struct Mark {
     /// Strikes that it gave.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub strikes: u32,
+    /// How long they count; [`STRIKES_LAST`] when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strikes_until: Option<DateTime<Utc>>,
     /// It was taken back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reversed: bool,
+    /// Taken back because its time was over: its strikes stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strikes_stay: bool,
 }
 
 impl Mark {
@@ -85,8 +91,12 @@ pub struct News {
     pub until: Option<DateTime<Utc>>,
     /// Strikes that it gave.
     pub strikes: u32,
+    /// How long they count.
+    pub strikes_until: Option<DateTime<Utc>>,
     /// The action that it takes back.
     pub reverses: Option<String>,
+    /// Its time was over: the strikes stay.
+    pub expired: bool,
 }
 
 impl News {
@@ -101,7 +111,9 @@ impl News {
             at: time("decided_at").unwrap_or(at),
             until: time("expires_at"),
             strikes: data.get("strikes").and_then(Value::as_u64).map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+            strikes_until: time("strikes_until"),
             reverses: text("reverses").map(ToOwned::to_owned),
+            expired: text("by") == Some("expiry"),
         };
         Some((text("actor")?.to_owned(), news))
     }
@@ -110,7 +122,16 @@ impl News {
     pub fn reported(data: &Value, at: DateTime<Utc>) -> Option<(String, Self)> {
         let text = |name: &str| data.get(name).and_then(Value::as_str);
         let id = format!("{REPORT}:{}", text("report")?);
-        let news = Self { id, kind: REPORT.to_owned(), at, until: None, strikes: 0, reverses: None };
+        let news = Self {
+            id,
+            kind: REPORT.to_owned(),
+            at,
+            until: None,
+            strikes: 0,
+            strikes_until: None,
+            reverses: None,
+            expired: false,
+        };
         Some((text("subject")?.to_owned(), news))
     }
 
@@ -128,9 +149,21 @@ impl Standing {
     pub fn apply(&mut self, news: &News) -> bool {
         if let Some(reversed) = &news.reverses {
             // It may come before what it takes back.
-            let blank = || Mark { kind: String::new(), at: news.at, until: None, strikes: 0, reversed: false };
+            let blank = || Mark {
+                kind: String::new(),
+                at: news.at,
+                until: None,
+                strikes: 0,
+                strikes_until: None,
+                reversed: false,
+                strikes_stay: false,
+            };
             let mark = self.marks.entry(reversed.clone()).or_insert_with(blank);
-            return !std::mem::replace(&mut mark.reversed, true);
+            if mark.reversed {
+                return false;
+            }
+            (mark.reversed, mark.strikes_stay) = (true, news.expired);
+            return true;
         }
         let matters = news.strikes > 0 || matches!(news.kind.as_str(), "ban" | "suspend" | "disconnect" | REPORT);
         let known = self.marks.get(&news.id);
@@ -142,8 +175,9 @@ impl Standing {
             "ban" | "suspend" => news.until,
             _ => Some(news.until.unwrap_or(news.at + STRIKES_LAST)),
         };
-        let reversed = known.is_some_and(|mark| mark.reversed);
-        let mark = Mark { kind: news.kind.clone(), at: news.at, until, strikes: news.strikes, reversed };
+        let (reversed, strikes_stay) = known.map_or((false, false), |mark| (mark.reversed, mark.strikes_stay));
+        let News { kind, at, strikes, strikes_until, .. } = news.clone();
+        let mark = Mark { kind, at, until, strikes, strikes_until, reversed, strikes_stay };
         self.marks.insert(news.id.clone(), mark);
         self.forget();
         true
@@ -194,7 +228,8 @@ impl Standing {
     /// Strikes that count at `now`.
     pub fn strikes(&self, now: DateTime<Utc>) -> u32 {
         // A restriction may last for good; its strikes do not.
-        let counts = |mark: &&Mark| !mark.reversed && now < mark.at + STRIKES_LAST;
+        let lasts = |mark: &Mark| now < mark.strikes_until.unwrap_or(mark.at + STRIKES_LAST);
+        let counts = |mark: &&Mark| (!mark.reversed || mark.strikes_stay) && lasts(mark);
         self.marks.values().filter(counts).map(|mark| mark.strikes).sum()
     }
 
@@ -222,7 +257,8 @@ mod tests {
     }
 
     fn news(id: &str, kind: &str, until: Option<i64>, strikes: u32) -> News {
-        News { id: id.into(), kind: kind.into(), at: at(0), until: until.map(at), strikes, reverses: None }
+        let (id, kind, until) = (id.into(), kind.into(), until.map(at));
+        News { id, kind, at: at(0), until, strikes, strikes_until: None, reverses: None, expired: false }
     }
 
     fn undo(id: &str) -> News {
@@ -262,6 +298,17 @@ mod tests {
         assert_eq!(standing.strikes(at(1)), 3);
         standing.apply(&undo("a"));
         assert_eq!((standing.strikes(at(1)), standing.strikes(at(60 * 24 * 91))), (2, 0));
+    }
+
+    #[test]
+    fn x7_strikes_of_a_suspension_that_is_over_stay_until_their_own_time() {
+        let mut standing = Standing::default();
+        standing.apply(&News { strikes_until: Some(at(60 * 24)), ..news("a", "suspend", Some(60), 3) });
+        standing.apply(&News { expired: true, ..undo("a") });
+        assert_eq!((standing.out(at(30)), standing.strikes(at(90)), standing.strikes(at(60 * 24))), (None, 3, 0));
+        standing.apply(&news("b", "suspend", Some(60), 2));
+        standing.apply(&undo("b"));
+        assert_eq!(standing.strikes(at(90)), 3, "what was taken back gives its strikes back");
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(super) struct Fitted {
 }
 
 impl Fitted {
-    /// Fits to some rows; `precision`: how firmly every weight is believed to be 0.
-    pub(super) fn new(rows: &[Row], answers: &[bool], precision: f64) -> Self {
+    /// Fits to some rows; `precisions`: how firmly each column's weight is believed to be 0.
+    pub(super) fn new(rows: &[Row], answers: &[bool], precisions: &[f64]) -> Self {
         let columns = rows.first().map_or(0, Vec::len);
         let scales: Vec<(f64, f64)> = (0..columns)
             .map(|column| {
@@ -39,8 +39,7 @@ impl Fitted {
                 (mean, variance.sqrt())
             })
             .collect();
-        let mut precisions = vec![precision; columns];
-        precisions.push(FREE);
+        let precisions: Vec<f64> = precisions.iter().copied().take(columns).chain([FREE]).collect();
         let prior = Learner::prior(vec![0.0; columns + 1], precisions);
         let scaled: Vec<Vec<f64>> = rows.iter().map(|row| scale(&scales, row)).collect();
         Self { learner: prior.fit(&scaled, answers, TURNS), scales }
@@ -62,10 +61,10 @@ fn scale(scales: &[(f64, f64)], row: &Row) -> Vec<f64> {
 }
 
 /// Log odds of every decision, each evening's by a model of the others.
-pub(super) fn held_out(dates: &Dates, rows: &[Row], precision: f64) -> Vec<f64> {
+pub(super) fn held_out(dates: &Dates, rows: &[Row], precisions: &[f64]) -> Vec<f64> {
     let mut logits = vec![0.0; dates.len()];
     for (evening, own) in dates.evenings() {
-        let model = without(dates, rows, precision, &BTreeSet::from([evening]));
+        let model = without(dates, rows, precisions, &BTreeSet::from([evening]));
         for row in own {
             logits[row] = model.logit(&rows[row]);
         }
@@ -74,9 +73,9 @@ pub(super) fn held_out(dates: &Dates, rows: &[Row], precision: f64) -> Vec<f64> 
 }
 
 /// A model of all evenings but these.
-pub(super) fn without(dates: &Dates, rows: &[Row], precision: f64, evenings: &BTreeSet<u32>) -> Fitted {
+pub(super) fn without(dates: &Dates, rows: &[Row], precisions: &[f64], evenings: &BTreeSet<u32>) -> Fitted {
     let chosen: Vec<usize> = (0..dates.len()).filter(|row| !evenings.contains(&dates.date(*row).evening)).collect();
     let answers: Vec<bool> = chosen.iter().map(|row| dates.date(*row).yes).collect();
     let rows: Vec<Row> = chosen.iter().map(|row| rows[*row].clone()).collect();
-    Fitted::new(&rows, &answers, precision)
+    Fitted::new(&rows, &answers, precisions)
 }

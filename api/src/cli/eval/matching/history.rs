@@ -12,6 +12,8 @@ use super::{
 
 /// How firmly every weight is believed to be 0.
 pub(super) const PRECISION: f64 = 10.0;
+/// Columns of a row.
+const COLUMNS: usize = 16;
 /// Answers that weigh as much as knowing nothing.
 const WEIGHT: f64 = 4.0;
 /// Groups of evenings in which the profiles' predictions for training are made.
@@ -22,6 +24,7 @@ const FOLDS: usize = 4;
 /// the training reads included.
 pub(super) fn held_out(dates: &Dates, profile_rows: &[Row], alone: &[f64]) -> Vec<f64> {
     let evenings = dates.evenings();
+    let precisions = profiles::precisions(profile_rows.first().map_or(0, Vec::len));
     let mut logits = vec![0.0; dates.len()];
     for (held, own) in &evenings {
         let mut seen = alone.to_vec();
@@ -29,7 +32,7 @@ pub(super) fn held_out(dates: &Dates, profile_rows: &[Row], alone: &[f64]) -> Ve
         for fold in 0..FOLDS {
             let fold: BTreeSet<u32> = others.iter().copied().skip(fold).step_by(FOLDS).collect();
             let apart: BTreeSet<u32> = fold.iter().copied().chain([*held]).collect();
-            let model = without(dates, profile_rows, profiles::PRECISION, &apart);
+            let model = without(dates, profile_rows, &precisions, &apart);
             for row in fold.iter().flat_map(|evening| &evenings[evening]) {
                 seen[*row] = model.logit(&profile_rows[*row]);
             }
@@ -38,7 +41,7 @@ pub(super) fn held_out(dates: &Dates, profile_rows: &[Row], alone: &[f64]) -> Ve
         for own in evenings.values() {
             evening(dates, own, &seen, &mut rows);
         }
-        let model = without(dates, &rows, PRECISION, &BTreeSet::from([*held]));
+        let model = without(dates, &rows, &[PRECISION; COLUMNS], &BTreeSet::from([*held]));
         for row in own {
             logits[*row] = model.logit(&rows[*row]);
         }

@@ -85,7 +85,7 @@ fn report(folder: &Path, views: &[(&'static str, Sensitive)]) -> anyhow::Result<
     let mut lines = Vec::new();
     for (reads, sensitive) in views.iter().copied() {
         let rows = profiles::rows(&people, &dates, sensitive)?;
-        let alone = held_out(&dates, &rows, profiles::PRECISION);
+        let alone = held_out(&dates, &rows, &profiles::precisions(rows.first().map_or(0, Vec::len)));
         let history = history::held_out(&dates, &rows, &alone);
         lines.push(Line { reads, profiles: figures(&dates, &alone)?, history: figures(&dates, &history)? });
     }
