@@ -105,7 +105,8 @@ impl Person<'_> {
         let marks = QUALITIES.map(|quality| other.get(&format!("{quality}3_1")));
         let wishes = self.seeks().into_iter().zip(marks).take(5);
         let wishes = wishes.map(|(share, mark)| Some((share? - ORDINARY_SHARE) * (mark? - ORDINARY_MARK)));
-        let interests = INTERESTS.iter().map(|interest| Some((self.get(interest)? - 5.0) * (other.get(interest)? - 5.0)));
+        let interests =
+            INTERESTS.iter().map(|interest| Some((self.get(interest)? - 5.0) * (other.get(interest)? - 5.0)));
         wishes.chain(interests).collect()
     }
 
@@ -129,6 +130,7 @@ fn fit(seeker: &Person<'_>, other: &Person<'_>) -> Option<f64> {
     let marks = QUALITIES.map(|quality| other.get(&format!("{quality}3_1")));
     // What nobody said is taken as even shares and an ordinary mark.
     let terms = seeker.seeks().into_iter().zip(marks).take(5);
-    let sum = terms.map(|(share, mark)| share.unwrap_or(ORDINARY_SHARE) * (mark.unwrap_or(ORDINARY_MARK) - ORDINARY_MARK));
+    let sum =
+        terms.map(|(share, mark)| share.unwrap_or(ORDINARY_SHARE) * (mark.unwrap_or(ORDINARY_MARK) - ORDINARY_MARK));
     Some(sum.sum::<f64>() / 100.0)
 }
