@@ -109,6 +109,8 @@ async fn make_events(service: &Harness) {
         item.envelope.actor = Some(format!("bad-{second}").as_str().into());
         service.record(&item).await.unwrap();
     }
+    // While the bans last.
+    make_match_events(service).await;
     let insult = service.record(&text("you fake:insult=0.93 fellow", service.at(3))).await.unwrap().outcome;
     pipeline.undo(&tenant, insult.actions[0].id, "lea", "It was a joke.").await.unwrap();
     pipeline.close_breaker(&tenant, ActionKind::Ban, "lea").await.unwrap();
@@ -124,7 +126,6 @@ async fn make_events(service: &Harness) {
         pipeline.go_live(&tenant, version.number, terms, "lea", "a trial").await.unwrap();
     }
     make_desk_events(service).await;
-    make_match_events(service).await;
 }
 
 /// Two people meet and part; somebody who is banned comes again.
