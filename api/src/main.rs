@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Under load a quarter of a worker's processor time went into the C library's allocator (benches/README.md).
+/// Under load about a fifth of a worker's processor time went into the C library's allocator (benches/README.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

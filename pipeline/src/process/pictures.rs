@@ -32,7 +32,7 @@ impl Pipeline {
         if opinion.model.is_empty() || !opinion.suspects(&first) {
             return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
         }
-        // The second model costs ten frames. Suspects that wait for it until they are late would make their neighbours late as well.
+        // The second model costs as much as twelve frames. Suspects that wait for it until they are late would make their neighbours late as well.
         let asked = self.engine.classify(&opinion.model, Input::Image(pixels), work.lane);
         match self.in_time(work, asked).await.transpose().map_err(PipelineError::from) {
             Ok(None) => {
