@@ -84,7 +84,8 @@ pub async fn exposure(
     shown.sort_by(f64::total_cmp);
     let sum: f64 = shown.iter().sum();
     let count = shown.len();
-    let tenth = |n: usize| shown[n * count / 10..(n + 1) * count / 10].iter().sum::<f64>();
+    // The sum of nothing is -0.0, which nobody wants to read.
+    let tenth = |n: usize| 0.0 + shown[n * count / 10..(n + 1) * count / 10].iter().sum::<f64>();
     let deciles = (0..10).map(|n| if sum > 0.0 { rounded(tenth(n) / sum) } else { 0.0 }).collect();
     let histogram = histogram(&shown);
     Ok(Json(AttentionSpread { people: count, gini: rounded(gini(&shown)), deciles, histogram }))
