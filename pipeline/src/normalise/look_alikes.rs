@@ -38,7 +38,6 @@ pub(super) fn replace(glyphs: &mut Vec<Glyph>) {
 
 /// Composes letters and the marks after them: a letter that has become Latin may have a composed form now.
 fn compose(glyphs: &mut Vec<Glyph>) {
-    let is_mark = |glyph: &Glyph| canonical_combining_class(glyph.character) != 0;
     if !glyphs.iter().any(is_mark) {
         return;
     }
@@ -56,9 +55,15 @@ fn compose(glyphs: &mut Vec<Glyph>) {
     *glyphs = composed;
 }
 
-/// Every stretch of letters.
+/// A mark on the character before it.
+fn is_mark(glyph: &Glyph) -> bool {
+    canonical_combining_class(glyph.character) != 0
+}
+
+/// Every stretch of letters, with the marks on them: a letter that has no composed form does not end its word.
 fn each_word(glyphs: &mut [Glyph], mut act: impl FnMut(&mut [Glyph])) {
-    for word in glyphs.split_mut(|glyph| !glyph.character.is_alphanumeric()).filter(|word| !word.is_empty()) {
+    let apart = |glyph: &Glyph| !glyph.character.is_alphanumeric() && !is_mark(glyph);
+    for word in glyphs.split_mut(apart).filter(|word| !word.is_empty()) {
         act(word);
     }
 }

@@ -33,9 +33,10 @@ async fn work(queue: &Arc<dyn Queue>, service: &Harness, last: &Item) -> Vec<Pro
 
 async fn one_outcome_however_often(queue: Arc<dyn Queue>) {
     let service = Harness::new().await;
-    let spam = text("buy fake:spam=0.99", service.at(0));
-    let shown = frame(PORN, 0.97, service.at(1));
-    for item in [spam, shown] {
+    for kind in [ItemKind::Text, ItemKind::Frame] {
+        // Each is as young as can be when it comes: a frame of two seconds would wait for no second opinion.
+        let now = service.clock.now();
+        let item = if kind == ItemKind::Text { text("buy fake:spam=0.99", now) } else { frame(PORN, 0.97, now) };
         let lane = item.envelope.kind.lane();
         let mut judged = Vec::new();
         // At the same time, in one message and in two; and later, when the outcome is there.
