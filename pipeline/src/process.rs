@@ -140,6 +140,8 @@ pub struct Pipeline {
     live_max_age: Option<TimeDelta>,
     /// Backtests that may run at the same time in this process.
     backtests: Arc<Semaphore>,
+    /// Places of uploads at the second opinion.
+    opinions: Arc<Semaphore>,
 }
 
 /// One item on its way: what every stage needs to know.
@@ -191,6 +193,7 @@ impl Pipeline {
             keys: RandomState::new(),
             live_max_age: None,
             backtests: Arc::new(Semaphore::new(BACKTESTS)),
+            opinions: Arc::new(Semaphore::new(pictures::places(&engine, &config.second_opinion.model))),
             desk: review::desk_of(&store, &clock, &webhooks),
             engine,
             policies,

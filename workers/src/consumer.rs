@@ -74,6 +74,8 @@ where
         let most = self.permits - self.permits / 4;
         // Frames wait for their turn before we take them, and the verdict has to arrive: a quarter of the time is ours.
         let live = Arc::new(Live::new(Pace::new(most, self.live_max_age / 4), self.queue.clone()));
+        // Suspected uploads wait for the second opinion with their permits in hand: half of them are never uploads'.
+        let bulk = Arc::new(Bulk::new((self.permits / 2).max(1), self.queue.clone()));
         let stop = &self.terms.stop;
         let semaphore = Arc::new(Semaphore::new(self.permits));
         let mut tasks = JoinSet::new();
@@ -84,6 +86,7 @@ where
             }
             let Some(Some(delivery)) = stop.run_until_cancelled(self.queue.receive()).await else { break };
             let frame = (delivery.lane() == Lane::Live).then(|| live.begin());
+            let upload = (delivery.lane() == Lane::Bulk).then(|| bulk.begin());
             let (process, terms, counts) = (self.process.clone(), self.terms.clone(), self.counts.clone());
             tasks.spawn(async move {
                 let (item, lane, attempt) = (delivery.item().clone(), delivery.lane(), delivery.attempt());
@@ -99,7 +102,7 @@ where
                 let span = tracing::info_span!("item", item.id = %item.envelope.id, traceparent = trace);
                 counts.count(handle(delivery, work, &terms).instrument(span).await);
                 in_flight.decrement(1.0);
-                drop((frame, permit));
+                drop((frame, upload, permit));
             });
         }
         while tasks.join_next().await.is_some() {}
@@ -157,6 +160,43 @@ impl Drop for InFlight {
             state.in_flight -= 1;
             state.pace.finished(self.started, now, in_flight);
         });
+    }
+}
+
+/// Bulk items in flight.
+struct Bulk {
+    most: usize,
+    in_flight: Mutex<usize>,
+    queue: Arc<dyn Queue>,
+}
+
+impl Bulk {
+    fn new(most: usize, queue: Arc<dyn Queue>) -> Self {
+        Self { most, in_flight: Mutex::new(0), queue }
+    }
+
+    /// An item was taken. It counts until the answer is dropped.
+    fn begin(self: &Arc<Self>) -> BulkItem {
+        self.change(|in_flight| *in_flight += 1);
+        BulkItem(self.clone())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut usize)) {
+        let mut in_flight = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *in_flight >= self.most;
+        change(&mut in_flight);
+        let full = *in_flight >= self.most;
+        if full != before {
+            self.queue.hold(Lane::Bulk, full);
+        }
+    }
+}
+
+struct BulkItem(Arc<Bulk>);
+
+impl Drop for BulkItem {
+    fn drop(&mut self) {
+        self.0.change(|in_flight| *in_flight -= 1);
     }
 }
 
@@ -218,6 +258,37 @@ mod tests {
         assert_eq!(most.load(Ordering::SeqCst), 4);
         assert_eq!(counts.acked.load(Ordering::Relaxed), 50);
         assert!(seen.lock().unwrap().iter().all(|(_, settled)| *settled == Settled::Ack));
+    }
+
+    #[tokio::test]
+    async fn i6_uploads_take_no_more_than_half_of_the_permits() {
+        let (queue, send, _) = Feed::new();
+        let held = queue.held.clone();
+        let (begun, go) = (Arc::new(AtomicUsize::new(0)), CancellationToken::new());
+        let process = {
+            let (begun, go) = (begun.clone(), go.clone());
+            move |_, _, _| {
+                begun.fetch_add(1, Ordering::SeqCst);
+                let go = go.clone();
+                async move {
+                    go.cancelled().await;
+                    Ok(processed(true))
+                }
+            }
+        };
+        let running = tokio::spawn(consumer(queue, process, 8).run());
+        for sent in 1..=4 {
+            assert_eq!(held.lock().unwrap().last(), None, "after {sent} of four");
+            send.send(item("an upload")).await.unwrap();
+            while begun.load(Ordering::SeqCst) < sent {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        assert_eq!(*held.lock().unwrap(), [(Lane::Bulk, true)]);
+        drop(send);
+        go.cancel();
+        running.await.unwrap();
+        assert_eq!(*held.lock().unwrap(), [(Lane::Bulk, true), (Lane::Bulk, false)]);
     }
 
     #[tokio::test]

@@ -120,13 +120,15 @@ pub(crate) fn processed(fresh: bool) -> Processed {
 pub(crate) struct Feed {
     items: AsyncMutex<mpsc::Receiver<Item>>,
     recorder: Recorder,
+    /// What was asked of [`Queue::hold`]; it holds nothing.
+    pub(crate) held: Arc<Mutex<Vec<(Lane, bool)>>>,
 }
 
 impl Feed {
     pub(crate) fn new() -> (Arc<Self>, mpsc::Sender<Item>, Settlements) {
         let (send, items) = mpsc::channel(1000);
         let (recorder, seen) = settlements();
-        (Arc::new(Self { items: AsyncMutex::new(items), recorder }), send, seen)
+        (Arc::new(Self { items: AsyncMutex::new(items), recorder, held: Arc::default() }), send, seen)
     }
 }
 
@@ -139,7 +141,9 @@ impl Queue for Feed {
         let item = self.items.lock().await.recv().await?;
         Some(Delivery::new(item, Lane::Bulk, 1, Arc::new(self.recorder.clone())))
     }
-    fn hold(&self, _: Lane, _: bool) {}
+    fn hold(&self, lane: Lane, held: bool) {
+        self.held.lock().unwrap().push((lane, held));
+    }
     async fn depth(&self) -> Result<Vec<LaneDepth>, PipelineError> {
         let lane = |lane| LaneDepth { lane, waiting: 3, in_flight: 1, capacity: 9 };
         Ok(Lane::ALL.map(lane).to_vec())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use models::{Input, Pixels};
+use models::{Engine, Input, Lane, Pixels};
 
 use super::{Pipeline, Work};
 use crate::{error::PipelineError, fallback::is_model_failure, item::ItemKind, judge::Judged, signal, signal::Signal};
@@ -20,7 +20,7 @@ pub(super) struct Seen {
 
 impl Pipeline {
     /// All picture models on one picture, then the second opinion on what they suspect. A frame goes on without it when it cannot be had or
-    /// when it is late already; an upload, which can wait, is the model's failure.
+    /// when it is late already; for an upload, which waits for its turn, that is the model's failure.
     pub(super) async fn judge_picture(&self, pixels: Arc<Pixels>, work: &Work<'_>) -> Result<Seen, PipelineError> {
         let answers = self
             .config
@@ -32,6 +32,11 @@ impl Pipeline {
         if opinion.model.is_empty() || !opinion.suspects(&first) {
             return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
         }
+        // An upload can wait: that many others ask is no failure of the model. Frames and callers are told at once.
+        let _place = match work.lane {
+            Lane::Bulk => self.opinions.acquire().await.ok(),
+            Lane::Interactive | Lane::Live => None,
+        };
         // The second model costs as much as twelve frames. Suspects that wait for it until they are late would make their neighbours late as well.
         let asked = self.engine.classify(&opinion.model, Input::Image(pixels), work.lane);
         match self.in_time(work, asked).await.transpose().map_err(PipelineError::from) {
@@ -53,6 +58,11 @@ impl Pipeline {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Uploads that ask for a second opinion at the same time: half of its model's places, the others are for who does not wait.
+pub(super) fn places(engine: &Engine, model: &str) -> usize {
+    engine.spec(model).map_or(1, |spec| (spec.batching.max_waiting / 2).max(1))
 }
 
 fn count(answer: &'static str) {

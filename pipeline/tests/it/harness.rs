@@ -35,7 +35,8 @@ const MODELS: [(&str, &str, &str); 6] = [
         "nsfw-inception",
         "classify-image",
         // One label more than the first model has: red 8 is porn to that one, and neutral to this one.
-        "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\", \"Other\"]\nimage_size = 8",
+        "labels = [\"Drawing\", \"Hentai\", \"Neutral\", \"Porn\", \"Sexy\", \"Other\"]\nimage_size = 8\n\
+         [batching]\nmax_inputs = 1\nmax_waiting = 4",
     ),
     ("embed-minilm", "embed-text", "dimensions = 32\nmax_tokens = 256"),
     ("embed-next", "embed-text", "dimensions = 48\nmax_tokens = 256"),

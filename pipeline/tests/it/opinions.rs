@@ -54,6 +54,19 @@ async fn m1_uploads_have_a_second_opinion_too() {
     }
 }
 
+/// Many more than the second model has places for: each waits for its turn, and none is taken for a failure.
+#[tokio::test]
+async fn m1_a_crowd_of_suspected_uploads_waits_for_the_second_opinion() {
+    let service = Harness::new().await;
+    let upload = || picture(ItemKind::Image, slow_picture_bytes(PORN, 0.9, 5), service.at(0));
+    let uploads: Vec<_> = std::iter::repeat_with(upload).take(40).collect();
+    let judged = uploads.iter().map(|upload| service.pipeline.process(upload, Lane::Bulk, Mode::Record));
+    for processed in futures::future::join_all(judged).await {
+        let outcome = processed.expect("a turn").outcome;
+        assert_eq!((outcome.verdict.action, asked(&outcome)), (ActionKind::Remove, true), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn f1_the_configuration_chooses_how_opinions_are_combined() {
     let disputed = |service: &Harness| frame(DISPUTED, 0.99, service.at(0));
