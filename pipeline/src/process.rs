@@ -529,6 +529,7 @@ impl Pipeline {
             let recorded = match case {
                 Ok(case) => {
                     record.case = case;
+                    record.version = self.version_for(work, &outcome).await?;
                     self.store.record_outcome(record).await
                 }
                 Err(error) => Err(error),

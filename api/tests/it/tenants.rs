@@ -208,6 +208,7 @@ async fn fill(service: &Service, key: &StoreKey) -> (String, String) {
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: now,
         received_at: now,
     };

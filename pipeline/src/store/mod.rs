@@ -47,7 +47,7 @@ use crate::{
     profile::Profile,
     queue::DeadLetter,
     report::Report,
-    review::audit::AuditDraft,
+    review::{audit::AuditDraft, case::ItemExhibit},
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
@@ -157,6 +157,8 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
     /// It asks for a human.
     pub case: Option<Box<CaseOpening>>,
+    /// It is a version of a message, kept as it was judged.
+    pub version: Option<Box<ItemExhibit>>,
 }
 
 impl OutcomeRecord {

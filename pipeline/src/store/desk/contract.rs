@@ -51,7 +51,8 @@ macro_rules! desk_contract {
             c7_second_reviews_and_golden_items_are_measured, c7_the_audit_is_one_chain_however_many_write,
             c7_a_changed_audit_is_found, c6_a_person_is_exported_and_erased_with_a_receipt, c6_a_hold_beats_erasure_and_retention,
             c1_words_of_the_evidence_are_found, c3_accounts_sessions_and_failures, c1_pages_have_no_gap_and_no_repeat,
-            c4_counts_add_up, c2_settings_are_versioned);
+            c4_counts_add_up, c2_settings_are_versioned,
+            c5_every_version_of_a_message_is_kept_and_a_report_pins_what_was_seen, c6_versions_go_with_their_time_and_their_author);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,10 +67,12 @@ pub(crate) use desk_contract;
 mod people;
 mod records;
 mod verdicts;
+mod versions;
 
 pub(crate) use people::*;
 pub(crate) use records::*;
 pub(crate) use verdicts::*;
+pub(crate) use versions::*;
 
 type Shared = Arc<dyn Store>;
 

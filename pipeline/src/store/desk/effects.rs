@@ -41,6 +41,7 @@ fn bare_envelope(tenant: &TenantId, subject: &str, at: DateTime<Utc>) -> Envelop
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: at,
         received_at: at,
     }

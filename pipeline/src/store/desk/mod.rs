@@ -15,6 +15,8 @@
 //! | export, erasure, holds, retention | [`people`] |
 //! | counts | [`stats`] |
 //! | words of the evidence | [`search`] |
+//! | what edited messages said | [`versions`] |
+//! | what holds for people in a call | [`wall`] |
 //!
 //! Invariants: a case is never given to two people; who decided a case never gets its appeal or its second review; a decision, what it does, its
 //! events and its audit entry are written together or not at all. Locks are taken in the order case, report, appeal, audit, events.
@@ -37,6 +39,8 @@ pub mod reports;
 pub mod search;
 pub mod stats;
 pub mod verdicts;
+pub mod versions;
+pub mod wall;
 
 use std::{sync::Arc, time::Duration};
 

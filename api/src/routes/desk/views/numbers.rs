@@ -128,6 +128,28 @@ pub struct WallParticipantView {
     pub violations: usize,
     /// Were they disconnected?
     pub disconnected: bool,
+    /// What holds for them, newest first, whoever did it and wherever.
+    pub actions: Vec<WallActionView>,
+}
+
+/// Something that holds for somebody in a call.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WallActionView {
+    /// Its id: the key of its event `moderation.action`.
+    pub id: Uuid,
+    /// `warn`, `blur`, `mute`, `disconnect`, `suspend`, `ban`.
+    #[schema(example = "blur")]
+    pub kind: String,
+    /// `policy`, or the pseudonym of a member of staff.
+    #[schema(example = "policy")]
+    pub by: String,
+    /// A person did it.
+    pub by_hand: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when; for good, when absent.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// A running call.
