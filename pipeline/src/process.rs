@@ -25,6 +25,7 @@ use tokio::sync::Semaphore;
 
 pub mod alike;
 pub mod backtests;
+mod banks;
 pub mod calls;
 pub mod enforcement;
 mod fallback;
@@ -55,6 +56,7 @@ use crate::{
     judge::{Judged, sanitize, verdict},
     language::{Detector, Language},
     normalise::Normalised,
+    pdq::{Hashed, Pdq},
     policy::{Facts, InForce, PolicySet, share},
     record::{Terms, action, outcome_record},
     signal::Signal,
@@ -140,6 +142,8 @@ pub struct Pipeline {
     live_max_age: Option<TimeDelta>,
     /// Backtests that may run at the same time in this process.
     backtests: Arc<Semaphore>,
+    /// Known pictures.
+    banks: Arc<banks::Banks>,
 }
 
 /// One item on its way: what every stage needs to know.
@@ -158,6 +162,8 @@ struct Work<'a> {
     next_frame_ms: Option<u32>,
     /// Length, width, height: see `Outcome`.
     size: (usize, u32, u32),
+    /// Pictures: by what they are known again.
+    hashed: Option<Hashed>,
 }
 
 impl Pipeline {
@@ -191,6 +197,7 @@ impl Pipeline {
             keys: RandomState::new(),
             live_max_age: None,
             backtests: Arc::new(Semaphore::new(BACKTESTS)),
+            banks: Arc::default(),
             desk: review::desk_of(&store, &clock, &webhooks),
             engine,
             policies,
@@ -260,6 +267,7 @@ impl Pipeline {
             reused: false,
             next_frame_ms: None,
             size: (0, 0, 0),
+            hashed: None,
         };
         match &item.content {
             Content::Text(text) => self.process_text(work, text).await,
@@ -336,11 +344,16 @@ impl Pipeline {
         let participant = frames::participant(work.envelope);
         // A dry run leaves no trace, so it takes no short cut either.
         let compare = participant.is_some() && self.config.frame_reuse_bits > 0 && work.mode == Mode::Record;
+        let banks = self.banks_of(&work.envelope.tenant).await?;
+        let (hashes, id, now) = (Self::hashes(work.envelope, &banks), work.envelope.id, self.clock.now());
         let look = move |pixels: Pixels| {
             let likeness = compare.then(|| Likeness::of(&pixels));
-            (Arc::new(pixels), likeness)
+            let hashed = hashes.then(|| Pdq::of(&pixels));
+            let known = hashed.map(|hashed| banks.signals(&hashed, id, now)).unwrap_or_default();
+            (Arc::new(pixels), likeness, hashed, known)
         };
-        let (pixels, likeness) = decode_on_pool_and(bytes, limits, look).await?;
+        let (pixels, likeness, hashed, in_banks) = decode_on_pool_and(bytes, limits, look).await?;
+        work.hashed = hashed;
         work.watch.prepared();
         let known = participant.as_ref().zip(likeness.as_ref()).and_then(|(key, likeness)| self.same(key, likeness));
         let seen = match known {
@@ -351,7 +364,9 @@ impl Pipeline {
             None => {
                 // The last moment at which giving up saves work; a verdict that was paid for stands.
                 self.refuse_stale(work.envelope, work.lane, work.mode)?;
-                self.judge_picture(Arc::clone(&pixels), &work).await?
+                let mut seen = self.judge_picture(Arc::clone(&pixels), &work).await?;
+                seen.signals.extend(in_banks);
+                seen
             }
         };
         work.watch.inferred();
@@ -530,6 +545,7 @@ impl Pipeline {
                 Ok(case) => {
                     record.case = case;
                     record.version = self.version_for(work, &outcome).await?;
+                    record.picture = self.picture_for(work, &outcome).await?;
                     self.store.record_outcome(record).await
                 }
                 Err(error) => Err(error),

@@ -91,6 +91,7 @@ pub(crate) fn outcome_record(outcome: Outcome, terms: &Terms, webhooks: &[Webhoo
         webhooks,
         case: None,
         version: None,
+        picture: None,
     }
 }
 

@@ -158,7 +158,8 @@ impl Janitor {
         let desk = Desk::new(self.store.tables(), self.clock.clone(), Arc::default());
         let rows = self.store.expire(self.clock.now() - self.retention).await?
             + desk.expire_evidence().await?
-            + desk.expire_versions().await?;
+            + desk.expire_versions().await?
+            + desk.expire_hashes().await?;
         if rows > 0 {
             tracing::info!(rows, "rows past their retention are deleted");
         }

@@ -206,7 +206,8 @@ impl Pipeline {
     pub async fn decide_case(&self, staff: &Staff, id: CaseId, draft: DecisionDraft) -> Result<Decided, PipelineError> {
         let policy = self.policies.of(&staff.tenant);
         let strikes = draft.rule.as_deref().map_or(0, |rule| policy.strikes_of(rule));
-        let following = Following { terms: Terms::of(&policy), strikes, rules: policy.strikes().cloned() };
+        let copies = if draft.copies { self.copies_of(&staff.tenant, id).await? } else { Vec::new() };
+        let following = Following { terms: Terms::of(&policy), strikes, rules: policy.strikes().cloned(), copies };
         Box::pin(self.desk.decide(staff, id, draft, following)).await
     }
 

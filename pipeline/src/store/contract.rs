@@ -151,6 +151,7 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         webhooks: vec![],
         case: None,
         version: None,
+        picture: None,
     }
 }
 

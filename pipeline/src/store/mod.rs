@@ -41,6 +41,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::ActionKind,
+    bank::SeenPicture,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
@@ -159,6 +160,8 @@ pub struct OutcomeRecord {
     pub case: Option<Box<CaseOpening>>,
     /// It is a version of a message, kept as it was judged.
     pub version: Option<Box<ItemExhibit>>,
+    /// It is a picture whose copies are to be found.
+    pub picture: Option<Box<SeenPicture>>,
 }
 
 impl OutcomeRecord {

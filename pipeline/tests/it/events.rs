@@ -174,10 +174,12 @@ async fn make_desk_events(service: &Harness) {
             seen: None,
             looked_seconds: 1,
             all_reports: false,
+            copies: false,
         };
         pipeline.decide_case(who, id, draft).await.unwrap().decision
     };
     let decision = decide(&staff("SECRET-mia"), cases[0].id, Ruling::Act).await;
+    desk.queue_statement(&staff("SECRET-lea"), decision.id, None).await.unwrap();
     let appeal = pipeline.new_appeal(TENANT.into(), None, "bob".into(), "SECRET".into());
     let (appeal, _) = pipeline.take_appeal(Appeal { decision: Some(decision.id), ..appeal }).await.unwrap();
     decide(&staff("SECRET-tom"), appeal.case.unwrap(), Ruling::Dismiss).await;

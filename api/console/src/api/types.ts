@@ -22,6 +22,7 @@ export type WallCall = Schemas['WallCallView'];
 export type WallParticipant = Schemas['WallParticipantView'];
 export type WallAction = Schemas['WallActionView'];
 export type MessageHistory = Schemas['MessageHistoryView'];
+export type Bank = Schemas['BankView'];
 export type User = Schemas['UserView'];
 export type Standing = Schemas['Standing'];
 export type Action = Schemas['Action'];

@@ -52,7 +52,10 @@ macro_rules! desk_contract {
             c7_a_changed_audit_is_found, c6_a_person_is_exported_and_erased_with_a_receipt, c6_a_hold_beats_erasure_and_retention,
             c1_words_of_the_evidence_are_found, c3_accounts_sessions_and_failures, c1_pages_have_no_gap_and_no_repeat,
             c4_counts_add_up, c2_settings_are_versioned,
-            c5_every_version_of_a_message_is_kept_and_a_report_pins_what_was_seen, c6_versions_go_with_their_time_and_their_author);
+            c5_every_version_of_a_message_is_kept_and_a_report_pins_what_was_seen, c6_versions_go_with_their_time_and_their_author,
+            m4_banks_are_kept_and_every_change_raises_their_version, c7_copies_of_a_cases_pictures_are_found_and_go_with_their_person,
+            c7_a_removal_takes_the_copies_down_and_undoing_brings_them_back,
+            c3_an_admin_goes_only_where_somebody_let_them_in, c7_statements_go_from_draft_to_sent_and_are_let_go_by_a_person);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,13 +67,19 @@ macro_rules! desk_contract {
 }
 pub(crate) use desk_contract;
 
+mod banks;
 mod people;
 mod records;
+mod statements;
+mod tenants;
 mod verdicts;
 mod versions;
 
+pub(crate) use banks::*;
 pub(crate) use people::*;
 pub(crate) use records::*;
+pub(crate) use statements::*;
+pub(crate) use tenants::*;
 pub(crate) use verdicts::*;
 pub(crate) use versions::*;
 
@@ -155,6 +164,7 @@ fn draft(ruling: Ruling) -> DecisionDraft {
         seen: None,
         looked_seconds: 5,
         all_reports: false,
+        copies: false,
     }
 }
 

@@ -8,13 +8,15 @@
 //! | notes, taking back, statements of reasons | [`after`] |
 //! | what people report, and who is believed | [`reports`] |
 //! | objections | [`appeals`] |
-//! | accounts, sessions, failed sign-ins | [`accounts`] |
+//! | accounts, sessions, failed sign-ins; where admins may be | [`accounts`], [`tenants`] |
 //! | the chain of who did what | [`audit`] |
 //! | agreement, golden items, exposure | [`quality`] |
 //! | the last word on each item, for backtests and tuning | [`verdicts`] |
 //! | export, erasure, holds, retention | [`people`] |
 //! | counts | [`stats`] |
+//! | statements of reasons on their way | [`statements`] |
 //! | words of the evidence | [`search`] |
+//! | banks of known pictures; copies of a picture | [`banks`], [`pictures`] |
 //! | what edited messages said | [`versions`] |
 //! | what holds for people in a call | [`wall`] |
 //!
@@ -25,19 +27,23 @@ pub mod accounts;
 pub mod after;
 pub mod appeals;
 pub mod audit;
+pub mod banks;
 pub mod cases;
 pub mod claims;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod decide;
 pub(crate) mod effects;
-#[cfg(test)]
-pub(crate) mod measure;
+#[cfg(feature = "servers")]
+pub mod measure;
 pub mod people;
+pub mod pictures;
 pub mod quality;
 pub mod reports;
 pub mod search;
+pub mod statements;
 pub mod stats;
+pub mod tenants;
 pub mod verdicts;
 pub mod versions;
 pub mod wall;

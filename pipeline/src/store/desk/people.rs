@@ -268,6 +268,7 @@ async fn forget(
             "evidence",
             "UPDATE evidence SET body = NULL, item = NULL, subject = 'erased' WHERE tenant = $1 AND subject = $2",
         ),
+        ("picture_hashes", "DELETE FROM picture_hashes WHERE tenant = $1 AND actor = $2"),
         ("message_versions", "DELETE FROM message_versions WHERE tenant = $1 AND actor = $2"),
         ("context", "DELETE FROM context WHERE tenant = $1 AND actor = $2"),
         ("presence", "DELETE FROM presence WHERE tenant = $1 AND actor = $2"),

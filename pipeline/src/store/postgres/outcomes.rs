@@ -16,6 +16,7 @@ use super::{
     text::{escape, escaped, unescape},
 };
 use crate::{
+    bank::SeenPicture,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ItemId, TenantId},
@@ -51,6 +52,7 @@ pub(super) struct OutcomeRow {
     audited: Option<AuditDraft>,
     case: Option<Box<CaseOpening>>,
     version: Option<Box<ItemExhibit>>,
+    picture: Option<Box<SeenPicture>>,
 }
 
 struct ParticipantRow {
@@ -63,8 +65,18 @@ struct ParticipantRow {
 impl OutcomeRow {
     pub(super) fn new(record: OutcomeRecord) -> Result<Self, PipelineError> {
         let audited = record.audited();
-        let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case, version } =
-            record;
+        let OutcomeRecord {
+            outcome,
+            participant,
+            context_text,
+            person,
+            entries,
+            events,
+            webhooks,
+            case,
+            version,
+            picture,
+        } = record;
         let events = Appended::new(&events, &webhooks)?;
         let body = encode(&outcome)?;
         let envelope = outcome.envelope;
@@ -87,6 +99,7 @@ impl OutcomeRow {
             audited,
             case,
             version,
+            picture,
             context,
             participant: participant.map(ParticipantRow::new).transpose()?,
             person: person.map(|change| (whose, change)),
@@ -278,8 +291,12 @@ async fn desk_work(
         more.push(Appended::new(&events, &webhooks)?);
     }
     for row in fresh.iter() {
-        let Some(version) = &row.version else { continue };
-        desk::versions::keep(&mut Link::postgres(connection, told), version, time(row.decided_at)).await?;
+        if let Some(version) = &row.version {
+            desk::versions::keep(&mut Link::postgres(connection, told), version, time(row.decided_at)).await?;
+        }
+        if let Some(picture) = &row.picture {
+            desk::pictures::keep(&mut Link::postgres(connection, told), picture).await?;
+        }
     }
     let mut by_tenant: BTreeMap<&str, Vec<AuditDraft>> = BTreeMap::new();
     for row in fresh.iter() {

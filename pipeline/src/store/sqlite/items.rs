@@ -22,8 +22,18 @@ pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -
 
 async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
     let audited = record.audited();
-    let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case, version: kept } =
-        record;
+    let OutcomeRecord {
+        outcome,
+        participant,
+        context_text,
+        person,
+        entries,
+        events,
+        webhooks,
+        case,
+        version: kept,
+        picture,
+    } = record;
     let envelope = &outcome.envelope;
     if let Some(change) = &participant
         && version(scope, &envelope.tenant, change).await? != change.seen
@@ -91,6 +101,9 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
     }
     if let Some(version) = kept {
         desk::versions::keep(&mut link, &version, outcome.decided_at).await?;
+    }
+    if let Some(picture) = picture {
+        desk::pictures::keep(&mut link, &picture).await?;
     }
     if let Some(draft) = audited {
         desk::audit::append_all(&mut link, &envelope.tenant, vec![draft]).await?;

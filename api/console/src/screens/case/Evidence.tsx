@@ -7,6 +7,7 @@ import { Chart } from '../../parts/Chart';
 import { Ago, Chip, Person, percent } from '../../parts/small';
 import { Empty, Panel } from '../../parts/state';
 import { text } from '../../text/en';
+import { Copies, ToBank } from './Copies';
 import { Versions } from './Versions';
 import { Scores, Why, Words, envelopeOf, reasonsOf } from './judged';
 
@@ -100,6 +101,11 @@ function Strip({ page, veil }: { page: CasePage; veil: Veil }) {
         {frames.length > 2 && <Chart label={text.case.overTime} at={at} lines={line} height={110} range={[0, 1]} />}
         <Scores of={shown.exhibit} />
         <Why of={shown.exhibit} />
+        {shown.exhibit.media?.[0] !== undefined && shown.url && (
+          <div>
+            <ToBank id={page.case.id} media={shown.exhibit.media[0]} />
+          </div>
+        )}
       </Stack>
     </Panel>
   );
@@ -192,6 +198,7 @@ export function Evidence({ page, veil, onBlur, onGrey }: { page: CasePage; veil:
       {others.map((row) => (
         <One key={row.id} row={row} />
       ))}
+      <Copies id={page.case.id} />
       <Versions page={page} />
       {page.evidence.length === 0 && <Empty title={text.case.noEvidence}>{text.case.noEvidenceHint}</Empty>}
     </Stack>

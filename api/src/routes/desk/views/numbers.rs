@@ -165,6 +165,48 @@ pub struct WallCallView {
     pub participants: Vec<WallParticipantView>,
 }
 
+/// A statement of reasons as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeptStatementView {
+    /// Whose.
+    pub tenant: String,
+    /// Of which decision.
+    pub decision: Uuid,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// `draft`, `queued`, `sent`, `failed`, `withdrawn`.
+    #[schema(example = "queued")]
+    pub state: String,
+    /// What is sent; absent until somebody let it go.
+    #[serde(default)]
+    pub statement: Option<StatementView>,
+    /// Tries to send it.
+    pub tries: u32,
+    /// When the database took it.
+    #[serde(default)]
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Why it could not be sent.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The database's id of it.
+    #[serde(default)]
+    pub remote: Option<String>,
+    /// Who let it go.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// One page of statements.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct KeptStatementList {
+    /// The statements.
+    pub items: Vec<KeptStatementView>,
+    /// `cursor` of the next page.
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
 /// A draft of the EU's statement of reasons; names and values are those of the Commission's transparency database.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
