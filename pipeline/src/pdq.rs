@@ -169,18 +169,40 @@ fn downsampled(plane: Plane) -> Vec<f32> {
     let mut other = vec![0.0_f32; values.len()];
     for _ in 0..2 {
         for (line, blurred) in values.chunks_exact(width).zip(other.chunks_exact_mut(width)) {
-            box_filter(line, blurred, 1, window(width));
+            box_line(line, blurred, window(width));
         }
-        box_filter(&other, &mut values, width, window(height));
+        box_columns(&other, &mut values, width, window(height));
     }
     let middle = |cell: usize, length: usize| ((cell as f64 + 0.5) * length as f64 / SIDE as f64) as usize;
     let rows = (0..SIDE).flat_map(|row| (0..SIDE).map(move |column| (row, column)));
     rows.map(|(row, column)| values[middle(row, height) * width + middle(column, width)]).collect()
 }
 
-/// The mean of the window around each element, shorter at the ends. An element is a row of `stride` values: all columns of a picture go at once,
-/// each summed in the reference's order.
-fn box_filter(values: &[f32], means: &mut [f32], stride: usize, window: usize) {
+/// The mean of the window around each element, shorter at the ends.
+fn box_line(values: &[f32], means: &mut [f32], window: usize) {
+    let ahead = window / 2;
+    let (first, rest) = values.split_at(ahead.min(values.len()));
+    let mut sum = first.iter().fold(0.0_f32, |sum, value| sum + value);
+    let (mut size, mut left) = (first.len(), values.iter());
+    let mut means = means.iter_mut();
+    for (value, mean) in rest.iter().zip(means.by_ref()) {
+        sum += value;
+        if size < window {
+            size += 1;
+        } else if let Some(gone) = left.next() {
+            sum -= gone;
+        }
+        *mean = sum / size as f32;
+    }
+    for (mean, gone) in means.zip(left) {
+        sum -= gone;
+        size -= 1;
+        *mean = sum / size as f32;
+    }
+}
+
+/// As [`box_line`], downwards: all columns of a picture go at once, each summed in the same order.
+fn box_columns(values: &[f32], means: &mut [f32], stride: usize, window: usize) {
     let (count, ahead) = (values.len() / stride, window / 2);
     let mut sums = vec![0.0_f32; stride];
     let at = |index: usize| &values[index * stride..(index + 1) * stride];

@@ -27,6 +27,7 @@ pub mod alike;
 pub mod backtests;
 mod banks;
 pub mod calls;
+mod commit;
 pub mod enforcement;
 mod fallback;
 mod frames;
@@ -45,7 +46,7 @@ mod texts;
 pub mod traces;
 
 use crate::{
-    action::{Action, ActionKind},
+    action::Action,
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
     decode::{self, decode_on_pool_and},
@@ -61,7 +62,7 @@ use crate::{
     record::{Terms, action, outcome_record},
     signal::Signal,
     slots::Slots,
-    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store, desk::Desk},
+    store::{OutcomeRecord, ParticipantChange, Store, desk::Desk},
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
@@ -527,62 +528,6 @@ impl Pipeline {
         };
         let record = outcome_record(outcome, &Terms::of(&work.policy), &self.webhooks);
         OutcomeRecord { person: ruling.person_change(work), ..record }
-    }
-
-    /// Writes everything in one transaction, or nothing at all. `None` when the participant's or the person's state is no longer the one
-    /// that was read.
-    async fn try_commit(
-        &self,
-        work: &Work<'_>,
-        mut record: OutcomeRecord,
-        ruling: &Ruling,
-    ) -> Result<Option<Processed>, PipelineError> {
-        let outcome = record.outcome.clone();
-        if work.mode == Mode::Record {
-            let case = Box::pin(self.case_for(work, &outcome)).await;
-            let begun = Instant::now();
-            let recorded = match case {
-                Ok(case) => {
-                    record.case = case;
-                    record.version = self.version_for(work, &outcome).await?;
-                    record.picture = self.picture_for(work, &outcome).await?;
-                    self.store.record_outcome(record).await
-                }
-                Err(error) => Err(error),
-            };
-            if !matches!(recorded, Ok(Recorded::New)) {
-                self.give_places_back(&work.envelope.tenant, &ruling.taken).await;
-            }
-            match recorded? {
-                Recorded::New => stage::of_item(&outcome.timings, begun.elapsed()),
-                Recorded::Already => return self.recorded(work.envelope).await.map(Some),
-                Recorded::Stale => return Ok(None),
-            }
-        }
-        if work.mode == Mode::Record {
-            let passed = outcome.verdict.action == ActionKind::Allow;
-            self.policies.count(&work.envelope.tenant, &work.policy, passed);
-        }
-        let labels = [("kind", work.envelope.kind.as_str()), ("action", outcome.verdict.action.as_str())];
-        metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
-        metrics::histogram!("chaperone_item_seconds", "kind" => work.envelope.kind.as_str())
-            .record(f64::from(outcome.timings.total_ms) / 1000.0);
-        if work.envelope.kind == ItemKind::Frame {
-            let age = outcome.decided_at - work.envelope.received_at;
-            metrics::histogram!("chaperone_frame_age_seconds").record(age.to_std().unwrap_or_default().as_secs_f64());
-        }
-        Ok(Some(Processed { outcome, fresh: true }))
-    }
-
-    /// The outcome that was recorded for this item before.
-    async fn recorded(&self, envelope: &Envelope) -> Result<Processed, PipelineError> {
-        match self.store.load_item(&envelope.tenant, envelope.id).await? {
-            Some(ItemRecord::Judged(outcome)) => Ok(Processed { outcome: *outcome, fresh: false }),
-            _ => Err(PipelineError::Conflict {
-                code: "item_id_taken",
-                message: format!("item id `{}` belongs to another item: give every item its own id", envelope.id),
-            }),
-        }
     }
 }
 

@@ -91,9 +91,13 @@ async fn c3_an_admin_of_two_tenants_sees_one_at_a_time() {
     assert_eq!(service.send(ada.request("PUT", "/v1/users/mia/tenants/globex")).await.code(), "tenant_admins_only");
     let eve = Person::signs_in(&service, "eve").await;
     eve.goes_to("globex").await.expect(200);
+    let mut stream = eve.request("GET", "/v1/review/events").send().await.unwrap();
+    assert_eq!(stream.status().as_u16(), 200);
     let gus = Person::signs_in(&service, "gus").await;
     service.send(gus.request("DELETE", "/v1/users/eve/tenants/globex")).await.expect(204);
     assert_eq!(subjects(eve.get("/v1/cases").await), ["ann"], "the tenant that was visited shows its guests out");
+    let end = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), end).await.expect("the stream does not outlive the visit");
     let guests = gus.get("/v1/audit?kind=session.moved").await;
     assert!(guests["items"].as_array().unwrap().len() >= 3, "{guests:#}");
     assert_eq!(service.put("/v1/session/tenant", &json!({ "tenant": "globex" })).await.code(), "session_needed");

@@ -268,6 +268,12 @@ async fn forget(
             "evidence",
             "UPDATE evidence SET body = NULL, item = NULL, subject = 'erased' WHERE tenant = $1 AND subject = $2",
         ),
+        // What was sent is not ours any more; here go the words for the person.
+        (
+            "statements",
+            "UPDATE statements SET body = NULL, due_at = NULL, state = CASE WHEN state = 'sent' THEN state ELSE 'withdrawn' END
+             WHERE tenant = $1 AND decision IN (SELECT id FROM decisions WHERE tenant = $1 AND subject = $2)",
+        ),
         ("picture_hashes", "DELETE FROM picture_hashes WHERE tenant = $1 AND actor = $2"),
         ("message_versions", "DELETE FROM message_versions WHERE tenant = $1 AND actor = $2"),
         ("context", "DELETE FROM context WHERE tenant = $1 AND actor = $2"),

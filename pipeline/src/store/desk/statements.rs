@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Desk, Page, audit, event, not_found};
 use crate::{
     error::PipelineError,
+    hash::sha256_hex,
     item::{DecisionId, TenantId},
     review::{
         decision::{Decision, Ruling},
@@ -170,11 +171,13 @@ impl Desk {
                            ON CONFLICT (tenant, decision) DO UPDATE SET state = 'queued', body = excluded.body, tries = 0,
                                due_at = excluded.due_at, by_staff = excluded.by_staff, error = NULL";
                 let body = json_value(&statement)?;
+                // The chain keeps for ever what it holds: not the words for the person concerned.
+                let digest = sha256_hex(&serde_json::to_vec(&statement).unwrap_or_default());
                 let tenant = staff.tenant.as_str();
                 link.run(sql, values![tenant, id.to_string(), decision.at, body, now, staff.name.as_str()]).await?;
                 let data = json!({ "decision": id, "statement": statement });
                 link.tell(event(&staff.tenant, STATEMENT_QUEUED, format!("{id}:statement:{}", now.timestamp_millis()), now, data));
-                let entry = staff.entry(now, "statement.queued", format!("decision:{id}"), json!({ "statement": statement }));
+                let entry = staff.entry(now, "statement.queued", format!("decision:{id}"), json!({ "sha256": digest }));
                 audit::append(&mut link, &staff.tenant, entry).await?;
                 load(&mut link, &staff.tenant, id).await?.ok_or_else(|| not_found("statement", id))
             })

@@ -16,7 +16,7 @@ export function Statement({ opened, onClose, decision }: { opened: boolean; onCl
   const tell = useTell();
   const queries = useQueryClient();
   const queue = useMutation({
-    mutationFn: (id: string) => take(client.PUT('/v1/statements/{id}', { params: { path: { id } }, body: {} })),
+    mutationFn: (id: string) => take(client.PUT('/v1/statements/{id}', { params: { path: { id } }, body: { statement: null } })),
     onSuccess: () => {
       void queries.invalidateQueries({ queryKey: ['statements'] });
       tell.done(text.statement.queued);

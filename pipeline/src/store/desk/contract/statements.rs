@@ -66,5 +66,11 @@ pub(crate) async fn c7_statements_go_from_draft_to_sent_and_are_let_go_by_a_pers
     assert_eq!(code(desk.queue_statement(&lead(), first.id, None).await), "decision_over");
     let sent = desk.statements(&tenant(), Some(Sent), None, 1).await.unwrap();
     assert_eq!((sent.items[0].remote.as_deref(), sent.next.is_some()), (Some("by-hand"), true));
+    desk.erase_person(&staff("ada", Role::Admin), "dan").await.unwrap();
+    let kept = desk.statements(&tenant(), Some(Sent), None, 9).await.unwrap().items;
+    let words: Vec<bool> = kept.iter().map(|statement| statement.statement.is_some()).collect();
+    assert_eq!(words, [false, true], "dan's is nameless now, ann's is as it was");
+    let audit = desk.audit_page(&tenant(), AuditFilter::default(), None, 99).await.unwrap();
+    assert!(!format!("{audit:?}").contains("Corrected"), "what may have to be erased is not in the chain");
     assert_eq!(desk.verify_audit(&tenant()).await.unwrap().broken, None);
 }
