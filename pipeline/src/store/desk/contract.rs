@@ -55,7 +55,8 @@ macro_rules! desk_contract {
             c5_every_version_of_a_message_is_kept_and_a_report_pins_what_was_seen, c6_versions_go_with_their_time_and_their_author,
             m4_banks_are_kept_and_every_change_raises_their_version, c7_copies_of_a_cases_pictures_are_found_and_go_with_their_person,
             c7_a_removal_takes_the_copies_down_and_undoing_brings_them_back,
-            c3_an_admin_goes_only_where_somebody_let_them_in, c7_statements_go_from_draft_to_sent_and_are_let_go_by_a_person);
+            c3_an_admin_goes_only_where_somebody_let_them_in, c7_statements_go_from_draft_to_sent_and_are_let_go_by_a_person,
+            c4_what_holds_in_a_call_is_known_whoever_did_it);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -74,6 +75,7 @@ mod statements;
 mod tenants;
 mod verdicts;
 mod versions;
+mod wall;
 
 pub(crate) use banks::*;
 pub(crate) use people::*;
@@ -82,6 +84,7 @@ pub(crate) use statements::*;
 pub(crate) use tenants::*;
 pub(crate) use verdicts::*;
 pub(crate) use versions::*;
+pub(crate) use wall::*;
 
 type Shared = Arc<dyn Store>;
 
