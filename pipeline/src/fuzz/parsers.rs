@@ -135,12 +135,12 @@ fn i1_fuzz_queue_messages() {
 
 #[test]
 fn m4_fuzz_lists_of_hashes() {
-    let hash = "78e6f1c7e1c7c3df0f801e061e1ebc1ef01e9c3e30f863c00ff877c0ffd06100";
+    const HASH: &str = "78e6f1c7e1c7c3df0f801e061e1ebc1ef01e9c3e30f863c00ff877c0ffd06100";
     let seeds = texts(&[
-        &format!("hash,note,by,at\n{hash},\"a \"\"note\"\"\",\"lea\",2026-01-02T03:04:05Z\n"),
-        &format!("{hash}\n\n{hash},bare\r\n"),
+        &format!("hash,note,by,at\n{HASH},\"a \"\"note\"\"\",\"lea\",2026-01-02T03:04:05Z\n"),
+        &format!("{HASH}\n\n{HASH},bare\r\n"),
     ]);
-    Session::new("hash lists", seeds, &["\"", "\"\"", ",", "\n", "hash", "\u{feff}", "=", hash]).run(|bytes| {
+    Session::new("hash lists", seeds, &["\"", "\"\"", ",", "\n", "hash", "\u{feff}", "=", HASH]).run(|bytes| {
         let (read, wrong) = read_list(&String::from_utf8_lossy(bytes));
         let entry = |(hash, note): &(Pdq, String)| BankEntry {
             hash: *hash,
