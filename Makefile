@@ -75,7 +75,7 @@ fuzz: models ## Fuzz every parser of outside bytes, SECONDS_EACH (default 60): a
 contract: setup-test models ## Send 2,000 generated requests against the OpenAPI document: no 500, no answer that it does not describe
 	@CONTRACT_REQUESTS=2000 $(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final -E 'test(i4_generated_requests)'
 
-measure-desk: setup-test ## Time pages and claims of review with 50,000 cases, on SQLite and PostgreSQL
+measure-desk: setup-test ## Time pages and claims of review with 50,000 cases, in the store and over HTTP, on SQLite and PostgreSQL
 	@$(CARGO) nextest run --release --locked --workspace $(QUICK) --success-output final --test-threads 1 -E 'test(fifty_thousand_cases)'
 
 lint: ## Formatting and clippy, as CI wants them

@@ -36,6 +36,8 @@ pub struct Config {
     pub compat: CompatConfig,
     /// Where events go.
     pub webhooks: Vec<workers::WebhookConfig>,
+    /// Where statements of reasons go.
+    pub statements: Vec<workers::StatementsConfig>,
     /// Consumers, outbox, duties.
     pub workers: workers::WorkersConfig,
     /// Models.

@@ -9,7 +9,7 @@ use axum::{
 };
 use pipeline::review::{
     decision::pseudonym,
-    staff::{Permission, Profile, Role, Staff},
+    staff::{Permission, Profile, Role, Staff, User},
 };
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -97,8 +97,8 @@ pub struct Seated {
     pub digest: String,
     /// What changing requests have to send.
     pub csrf: String,
-    /// Asks for a code at sign-in.
-    pub totp: bool,
+    /// The account, whose tenant is where it is at home.
+    pub user: User,
 }
 
 impl<N> Deref for Seat<N> {
@@ -208,8 +208,9 @@ async fn by_session(
         return Err(ApiError::forbidden("csrf_missing", message));
     }
     let user = session.user;
-    let seated = Seated { digest, csrf: session.csrf, totp: user.totp };
-    Ok((Staff { tenant: user.tenant, name: user.login, role: user.role, profile: user.profile }, seated))
+    let (name, role, profile) = (user.login.clone(), user.role, user.profile.clone());
+    let seated = Seated { digest, csrf: session.csrf, user };
+    Ok((Staff { tenant: session.tenant, name, role, profile }, seated))
 }
 
 /// An API key's scopes say its role: `review` a reviewer, `lead` a lead, `admin` an admin.

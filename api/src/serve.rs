@@ -132,6 +132,7 @@ fn setup(services: &Services) -> Result<Setup> {
         config: config.workers.clone(),
         bus: config.bus.clone(),
         webhooks: config.webhooks.clone(),
+        statements: config.statements.clone(),
         minimum_permits: batches::minimum(services)?,
         live_max_age: Duration::from_millis(config.queue.live_max_age_ms),
         retention: TimeDelta::days(i64::from(config.store.retention_days)),

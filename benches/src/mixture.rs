@@ -61,6 +61,7 @@ fn envelope(kind: ItemKind, number: usize) -> Envelope {
         conversation: Some(format!("room-{}", author / 2).as_str().into()),
         call: None,
         reference: Some(number.to_string()),
+        message: None,
         occurred_at: now,
         received_at: now,
     }

@@ -221,6 +221,9 @@ pub struct Envelope {
     /// The platform's own id of it, echoed in every answer and event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The platform's id of the message that this text is a version of: the first one, or an edit (`review::version`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// When it was written or captured, by the platform's clock; clamped at acceptance (see `clock`).
     pub occurred_at: DateTime<Utc>,
     /// When we accepted it.
@@ -239,7 +242,7 @@ pub struct Item {
 impl Item {
     /// Checks the form: names, sizes, emptiness, and that content and kind fit. Cheap; decodes nothing. Errors, all
     /// `Invalid`: `name_empty`, `name_too_long`, `name_invalid`, `reference_too_long`, `content_mismatch`,
-    /// `frame_without_call`, `frame_without_actor`, `text_empty`, `text_too_long`, `picture_empty`, `picture_too_large`.
+    /// `frame_without_call`, `frame_without_actor`, `message_not_text`, `message_without_actor`, `text_empty`, `text_too_long`, `picture_empty`, `picture_too_large`.
     pub fn check(&self, limits: &PipelineConfig) -> Result<(), PipelineError> {
         self.envelope.check()?;
         match (self.envelope.kind, &self.content) {
@@ -267,6 +270,7 @@ impl Envelope {
             let message = format!("`reference` has {} bytes, at most {MAX_NAME_BYTES}: shorten it", long.len());
             return Err(PipelineError::invalid("reference_too_long", message));
         }
+        self.check_message()?;
         if self.kind == ItemKind::Frame && self.call.is_none() {
             return Err(PipelineError::invalid(
                 "frame_without_call",
@@ -278,6 +282,23 @@ impl Envelope {
                 "frame_without_actor",
                 "a frame needs `actor`: the participant it shows",
             ));
+        }
+        Ok(())
+    }
+}
+
+impl Envelope {
+    /// Versions are kept as somebody's words: of a text, and of a person who can ask to have them erased.
+    fn check_message(&self) -> Result<(), PipelineError> {
+        let Some(message) = &self.message else { return Ok(()) };
+        check_name("message", message)?;
+        if self.kind != ItemKind::Text {
+            let message = "only texts have versions: leave `message` out, or name a picture by `reference`";
+            return Err(PipelineError::invalid("message_not_text", message));
+        }
+        if self.actor.is_none() {
+            let message = "a text with `message` needs `actor`: whose words are kept, so that they can be erased";
+            return Err(PipelineError::invalid("message_without_actor", message));
         }
         Ok(())
     }
@@ -329,6 +350,7 @@ mod tests {
             conversation: None,
             call: Some("room".into()),
             reference: None,
+            message: None,
             occurred_at: DateTime::UNIX_EPOCH,
             received_at: DateTime::UNIX_EPOCH,
         };
@@ -359,6 +381,11 @@ mod tests {
             picture(ItemKind::Frame, 20),
             picture(ItemKind::Image, 30),
             with(|e| e.reference = Some("x".repeat(200))),
+            {
+                let mut edited = text("a");
+                edited.envelope.message = Some("m-1".into());
+                edited
+            },
         ];
         for item in good {
             item.check(&limits).unwrap();
@@ -379,6 +406,13 @@ mod tests {
             ("name_too_long", with(|e| e.actor = Some("x".repeat(201).as_str().into()))),
             ("name_invalid", with(|e| e.conversation = Some("a\nb".into()))),
             ("reference_too_long", with(|e| e.reference = Some("x".repeat(201)))),
+            ("name_empty", with(|e| e.message = Some(" ".into()))),
+            ("message_not_text", with(|e| e.message = Some("m-1".into()))),
+            ("message_without_actor", {
+                let mut item = text("a");
+                (item.envelope.message, item.envelope.actor) = (Some("m-1".into()), None);
+                item
+            }),
         ];
         for (expected, item) in table {
             match item.check(&limits) {

@@ -6,6 +6,7 @@
 //! | state over time, pure | [`stream`] |
 //! | what becomes of decisions, pure | [`enforcement`] |
 //! | what is done to content before a model sees it | [`normalise`], [`language`], [`lists`], [`highlight`], [`decode`], [`hash`] |
+//! | pictures that are known again, pure | [`pdq`], [`bank`] |
 //! | when a larger picture model is asked, and what two opinions come to, pure | [`opinion`] |
 //! | what becomes of an item that no model can judge, pure | [`fallback`] |
 //! | how sure a share is, pure | [`interval`] |
@@ -26,6 +27,7 @@
 compile_error!("the tests need private servers: run them for the whole workspace (`cargo test --release --workspace`)");
 
 pub mod action;
+pub mod bank;
 pub mod clock;
 pub mod config;
 pub mod decode;
@@ -48,6 +50,7 @@ pub mod message;
 pub mod normalise;
 pub mod notice;
 pub mod opinion;
+pub mod pdq;
 pub mod policy;
 pub mod process;
 pub mod profile;

@@ -25,7 +25,9 @@ use tokio::sync::Semaphore;
 
 pub mod alike;
 pub mod backtests;
+mod banks;
 pub mod calls;
+mod commit;
 pub mod enforcement;
 mod fallback;
 mod frames;
@@ -44,7 +46,7 @@ mod texts;
 pub mod traces;
 
 use crate::{
-    action::{Action, ActionKind},
+    action::Action,
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
     decode::{self, decode_on_pool_and},
@@ -55,11 +57,12 @@ use crate::{
     judge::{Judged, sanitize, verdict},
     language::{Detector, Language},
     normalise::Normalised,
+    pdq::{Hashed, Pdq},
     policy::{Facts, InForce, PolicySet, share},
     record::{Terms, action, outcome_record},
     signal::Signal,
     slots::Slots,
-    store::{ItemRecord, OutcomeRecord, ParticipantChange, Recorded, Store, desk::Desk},
+    store::{OutcomeRecord, ParticipantChange, Store, desk::Desk},
     stream::{
         call::{ParticipantState, Standing},
         context::Window,
@@ -142,6 +145,8 @@ pub struct Pipeline {
     backtests: Arc<Semaphore>,
     /// Places of uploads at the second opinion.
     opinions: Arc<Semaphore>,
+    /// Known pictures.
+    banks: Arc<banks::Banks>,
 }
 
 /// One item on its way: what every stage needs to know.
@@ -160,6 +165,8 @@ struct Work<'a> {
     next_frame_ms: Option<u32>,
     /// Length, width, height: see `Outcome`.
     size: (usize, u32, u32),
+    /// Pictures: by what they are known again.
+    hashed: Option<Hashed>,
 }
 
 impl Pipeline {
@@ -194,6 +201,7 @@ impl Pipeline {
             live_max_age: None,
             backtests: Arc::new(Semaphore::new(BACKTESTS)),
             opinions: Arc::new(Semaphore::new(pictures::places(&engine, &config.second_opinion.model))),
+            banks: Arc::default(),
             desk: review::desk_of(&store, &clock, &webhooks),
             engine,
             policies,
@@ -263,6 +271,7 @@ impl Pipeline {
             reused: false,
             next_frame_ms: None,
             size: (0, 0, 0),
+            hashed: None,
         };
         match &item.content {
             Content::Text(text) => self.process_text(work, text).await,
@@ -339,11 +348,16 @@ impl Pipeline {
         let participant = frames::participant(work.envelope);
         // A dry run leaves no trace, so it takes no short cut either.
         let compare = participant.is_some() && self.config.frame_reuse_bits > 0 && work.mode == Mode::Record;
+        let banks = self.banks_of(&work.envelope.tenant).await?;
+        let (hashes, id, now) = (Self::hashes(work.envelope, &banks), work.envelope.id, self.clock.now());
         let look = move |pixels: Pixels| {
             let likeness = compare.then(|| Likeness::of(&pixels));
-            (Arc::new(pixels), likeness)
+            let hashed = hashes.then(|| Pdq::of(&pixels));
+            let known = hashed.map(|hashed| banks.signals(&hashed, id, now)).unwrap_or_default();
+            (Arc::new(pixels), likeness, hashed, known)
         };
-        let (pixels, likeness) = decode_on_pool_and(bytes, limits, look).await?;
+        let (pixels, likeness, hashed, in_banks) = decode_on_pool_and(bytes, limits, look).await?;
+        work.hashed = hashed;
         work.watch.prepared();
         let known = participant.as_ref().zip(likeness.as_ref()).and_then(|(key, likeness)| self.same(key, likeness));
         let seen = match known {
@@ -354,7 +368,9 @@ impl Pipeline {
             None => {
                 // The last moment at which giving up saves work; a verdict that was paid for stands.
                 self.refuse_stale(work.envelope, work.lane, work.mode)?;
-                self.judge_picture(Arc::clone(&pixels), &work).await?
+                let mut seen = self.judge_picture(Arc::clone(&pixels), &work).await?;
+                seen.signals.extend(in_banks);
+                seen
             }
         };
         work.watch.inferred();
@@ -515,60 +531,6 @@ impl Pipeline {
         };
         let record = outcome_record(outcome, &Terms::of(&work.policy), &self.webhooks);
         OutcomeRecord { person: ruling.person_change(work), ..record }
-    }
-
-    /// Writes everything in one transaction, or nothing at all. `None` when the participant's or the person's state is no longer the one
-    /// that was read.
-    async fn try_commit(
-        &self,
-        work: &Work<'_>,
-        mut record: OutcomeRecord,
-        ruling: &Ruling,
-    ) -> Result<Option<Processed>, PipelineError> {
-        let outcome = record.outcome.clone();
-        if work.mode == Mode::Record {
-            let case = Box::pin(self.case_for(work, &outcome)).await;
-            let begun = Instant::now();
-            let recorded = match case {
-                Ok(case) => {
-                    record.case = case;
-                    self.store.record_outcome(record).await
-                }
-                Err(error) => Err(error),
-            };
-            if !matches!(recorded, Ok(Recorded::New)) {
-                self.give_places_back(&work.envelope.tenant, &ruling.taken).await;
-            }
-            match recorded? {
-                Recorded::New => stage::of_item(&outcome.timings, begun.elapsed()),
-                Recorded::Already => return self.recorded(work.envelope).await.map(Some),
-                Recorded::Stale => return Ok(None),
-            }
-        }
-        if work.mode == Mode::Record {
-            let passed = outcome.verdict.action == ActionKind::Allow;
-            self.policies.count(&work.envelope.tenant, &work.policy, passed);
-        }
-        let labels = [("kind", work.envelope.kind.as_str()), ("action", outcome.verdict.action.as_str())];
-        metrics::counter!("chaperone_items_judged_total", &labels).increment(1);
-        metrics::histogram!("chaperone_item_seconds", "kind" => work.envelope.kind.as_str())
-            .record(f64::from(outcome.timings.total_ms) / 1000.0);
-        if work.envelope.kind == ItemKind::Frame {
-            let age = outcome.decided_at - work.envelope.received_at;
-            metrics::histogram!("chaperone_frame_age_seconds").record(age.to_std().unwrap_or_default().as_secs_f64());
-        }
-        Ok(Some(Processed { outcome, fresh: true }))
-    }
-
-    /// The outcome that was recorded for this item before.
-    async fn recorded(&self, envelope: &Envelope) -> Result<Processed, PipelineError> {
-        match self.store.load_item(&envelope.tenant, envelope.id).await? {
-            Some(ItemRecord::Judged(outcome)) => Ok(Processed { outcome: *outcome, fresh: false }),
-            _ => Err(PipelineError::Conflict {
-                code: "item_id_taken",
-                message: format!("item id `{}` belongs to another item: give every item its own id", envelope.id),
-            }),
-        }
     }
 }
 

@@ -90,6 +90,8 @@ pub(crate) fn outcome_record(outcome: Outcome, terms: &Terms, webhooks: &[Webhoo
         events,
         webhooks,
         case: None,
+        version: None,
+        picture: None,
     }
 }
 
@@ -211,6 +213,7 @@ fn subject(envelope: &Envelope) -> serde_json::Map<String, serde_json::Value> {
     put("conversation", envelope.conversation.as_ref().map(ToString::to_string));
     put("call", envelope.call.as_ref().map(ToString::to_string));
     put("reference", envelope.reference.clone());
+    put("message", envelope.message.clone());
     put("occurred_at", Some(envelope.occurred_at.to_rfc3339()));
     body
 }
@@ -340,6 +343,7 @@ mod tests {
             conversation: None,
             call: Some("room".into()),
             reference: Some("msg-1".into()),
+            message: None,
             occurred_at: DateTime::UNIX_EPOCH,
             received_at: DateTime::UNIX_EPOCH,
         };

@@ -31,6 +31,9 @@ pub struct Report {
     /// Which message or picture it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemId>,
+    /// Which message it is about, by the platform's id: the version that stood at `at` is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// A code of the platform's: `harassment`, `nudity`, …
     pub reason: String,
     /// The reporter's own words. User content: never logged.
@@ -56,6 +59,9 @@ impl Report {
         check_name("subject", self.subject.as_str())?;
         if let Some(conversation) = &self.conversation {
             check_name("conversation", conversation.as_str())?;
+        }
+        if let Some(message) = &self.message {
+            check_name("message", message)?;
         }
         if let Some(call) = &self.call {
             check_name("call", call.as_str())?;
@@ -94,6 +100,7 @@ impl Report {
         put("subject", Some(self.subject.to_string()));
         put("reason", Some(self.reason.clone()));
         put("item", self.item.as_ref().map(ToString::to_string));
+        put("message", self.message.clone());
         put("conversation", self.conversation.as_ref().map(ToString::to_string));
         put("call", self.call.as_ref().map(ToString::to_string));
         data.insert("has_note".to_owned(), self.note.is_some().into());
@@ -121,6 +128,7 @@ mod tests {
             conversation: None,
             call: Some("room".into()),
             item: None,
+            message: None,
             reason: "harassment".into(),
             note: Some("SECRET".into()),
             at: DateTime::UNIX_EPOCH,
@@ -135,6 +143,7 @@ mod tests {
             (Report { subject: "x".repeat(201).as_str().into(), ..report() }, "name_too_long"),
             (Report { call: Some("\n".into()), ..report() }, "name_empty"),
             (Report { conversation: Some("a\nb".into()), ..report() }, "name_invalid"),
+            (Report { message: Some(String::new()), ..report() }, "name_empty"),
             (Report { reason: String::new(), ..report() }, "reason_invalid"),
             (Report { reason: "he was rude".into(), ..report() }, "reason_invalid"),
             (Report { reason: "x".repeat(65), ..report() }, "reason_invalid"),

@@ -8,7 +8,7 @@ macro_rules! schema {
 }
 
 /// Group, file name, text.
-pub const ALL: [(&str, &str, &str); 26] = [
+pub const ALL: [(&str, &str, &str); 27] = [
     schema!("events", "action.unacknowledged.v1.json"),
     schema!("events", "breaker.closed.v1.json"),
     schema!("events", "breaker.opened.v1.json"),
@@ -29,6 +29,7 @@ pub const ALL: [(&str, &str, &str); 26] = [
     schema!("events", "policy.changed.v1.json"),
     schema!("events", "report.resolved.v1.json"),
     schema!("events", "report.submitted.v1.json"),
+    schema!("events", "statement.queued.v1.json"),
     schema!("notices", "call.ended.v1.json"),
     schema!("notices", "call.joined.v1.json"),
     schema!("notices", "call.left.v1.json"),

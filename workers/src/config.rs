@@ -71,6 +71,29 @@ impl fmt::Debug for WebhookConfig {
     }
 }
 
+/// Where a tenant's statements of reasons go, `[[statements]]`. Without one nothing is sent.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementsConfig {
+    /// Whose.
+    pub tenant: pipeline::item::TenantId,
+    /// Where one statement is posted: `https://transparency.dsa.ec.europa.eu/api/v1/statement`, or the sandbox's.
+    pub url: url::Url,
+    /// The database's token for this platform; printed as stars.
+    pub token: String,
+}
+
+impl fmt::Debug for StatementsConfig {
+    /// Hides the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatementsConfig")
+            .field("tenant", &self.tenant)
+            .field("host", &self.url.host_str())
+            .field("token", &"********")
+            .finish()
+    }
+}
+
 impl WebhookConfig {
     /// Does this webhook want events of `kind`?
     pub fn wants(&self, kind: &str) -> bool {
@@ -112,6 +135,10 @@ mod tests {
         };
         let shown = format!("{webhook:?}");
         assert!(!shown.contains("hush") && shown.contains("a.example"), "{shown}");
+        let url = "https://b.example/hush".parse().unwrap();
+        let place = StatementsConfig { tenant: "t".into(), url, token: "hush-hush".into() };
+        let shown = format!("{place:?}");
+        assert!(!shown.contains("hush") && shown.contains("b.example"), "{shown}");
     }
 
     #[test]

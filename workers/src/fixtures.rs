@@ -78,6 +78,7 @@ pub(crate) fn item(text: &str) -> Item {
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: at,
         received_at: at,
     };

@@ -156,7 +156,10 @@ impl Janitor {
 
     async fn expire(&self) -> Result<(), PipelineError> {
         let desk = Desk::new(self.store.tables(), self.clock.clone(), Arc::default());
-        let rows = self.store.expire(self.clock.now() - self.retention).await? + desk.expire_evidence().await?;
+        let rows = self.store.expire(self.clock.now() - self.retention).await?
+            + desk.expire_evidence().await?
+            + desk.expire_versions().await?
+            + desk.expire_hashes().await?;
         if rows > 0 {
             tracing::info!(rows, "rows past their retention are deleted");
         }

@@ -10,6 +10,7 @@
 //! | what the platform tells, put into effect | [`notices`] |
 //! | policies taken up while running | [`policies`] |
 //! | bans that end, actions told again | [`enforcement`] |
+//! | statements of reasons to the transparency database | [`statements`] |
 //! | how long to wait before the next try, pure | [`backoff`] |
 //! | the store is down: hold, knock, go on | [`breaker`] |
 //! | duties on a timer and a nudge | [`janitor`] |
@@ -37,9 +38,10 @@ pub mod reconcile;
 pub mod reindex;
 pub mod relay;
 pub mod signature;
+pub mod statements;
 pub mod supervise;
 
-pub use config::{BusConfig, WebhookConfig, WorkersConfig, minimum_permits};
+pub use config::{BusConfig, StatementsConfig, WebhookConfig, WorkersConfig, minimum_permits};
 pub use janitor::Duty;
 pub use reconcile::{Reconciled, Reconciler};
 pub use reindex::{Reindexed, reindex};

@@ -15,7 +15,7 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    BusConfig, WebhookConfig, WorkersConfig,
+    BusConfig, StatementsConfig, WebhookConfig, WorkersConfig,
     backoff::Jitter,
     breaker::Gate,
     consumer::{Consumer, Counts},
@@ -26,6 +26,7 @@ use crate::{
     notices,
     outbox::{self, Outbox},
     relay::Relay,
+    statements::Statements,
 };
 
 /// Why the workers could not start or go on.
@@ -52,6 +53,8 @@ pub struct Setup {
     pub bus: BusConfig,
     /// Receivers of events.
     pub webhooks: Vec<WebhookConfig>,
+    /// Where statements of reasons go.
+    pub statements: Vec<StatementsConfig>,
     /// Fewest items in flight; see [`crate::minimum_permits`].
     pub minimum_permits: usize,
     /// Age at which a live frame is worthless.
@@ -105,6 +108,7 @@ impl Workers {
             config,
             bus,
             webhooks,
+            statements,
             minimum_permits,
             live_max_age,
             retention,
@@ -154,7 +158,21 @@ impl Workers {
         } else {
             let webhooks = webhooks.into_iter().map(|webhook| (webhook.name.clone(), webhook)).collect();
             let client = outbox::client().map_err(WorkersError::Client)?;
-            Some(Outbox { store: store.clone(), webhooks, client, clock: clock.clone(), jitter, told: told.clone() })
+            Some(Outbox {
+                store: store.clone(),
+                webhooks,
+                client,
+                clock: clock.clone(),
+                jitter: jitter.clone(),
+                told: told.clone(),
+            })
+        };
+        let statements = if statements.is_empty() {
+            None
+        } else {
+            let (store, clock, jitter, holder) = (store.clone(), clock.clone(), jitter, relay.holder.clone());
+            let client = outbox::client().map_err(WorkersError::Client)?;
+            Some(Statements { places: statements, store, client, clock, jitter, holder })
         };
         let follow = enforcement::run(follow, store.clone(), clock.clone(), relay.holder.clone(), stop.clone());
         let loops = Matching {
@@ -173,6 +191,9 @@ impl Workers {
         workers.spawn(matching::STANDINGS, loops.clone().follow(workers.stop.clone()));
         for duty in matching::Duty::ALL {
             workers.spawn(duty.as_str(), loops.clone().repeat(duty, workers.stop.clone()));
+        }
+        if let Some(statements) = statements {
+            workers.spawn("statements", statements.run(workers.stop.clone()));
         }
         if let Some(outbox) = outbox {
             workers.spawn("outbox", outbox.run(workers.stop.clone()));

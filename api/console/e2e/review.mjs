@@ -208,8 +208,48 @@ try {
   await ada.getByRole('button', { name: 'Check the chain' }).click();
   await ada.getByText('The chain holds').waitFor();
 
+  step('every version of an edited message is on its case, with what changed');
+  const [edited] = (await api('/v1/cases?subject=editor')).items;
+  await ada.goto(`${base}/console/cases/${edited.id}`);
+  const versions = ada.getByTestId('versions');
+  await versions.locator('li').nth(2).waitFor();
+  assert.equal(await versions.locator('li').count(), 3);
+  assert.equal(await versions.locator('li').nth(2).locator('ins').textContent(), 'good evening, friends');
+  await versions.getByText('in this case').waitFor();
+
+  step('a lead makes a bank, and a hash is known to it');
+  await go(lea, 'Banks');
+  await lea.getByRole('button', { name: 'New bank' }).first().click();
+  const making = lea.getByRole('dialog');
+  await making.getByLabel('Bank').fill('removed');
+  await accessible(lea, 'new bank');
+  await making.getByRole('button', { name: 'Save' }).click();
+  await making.waitFor({ state: 'detached' });
+  await lea.getByLabel('PDQ hash').fill('0f'.repeat(32));
+  await lea.getByRole('button', { name: 'Add the hash' }).click();
+  await lea.getByText('0f0f0f0f0f0f0f0f…').waitFor();
+
+  step('what somebody does by hand is on every wall, also after a reload');
+  await go(lea, 'Live wall');
+  await lea.getByRole('button', { name: 'Mute camera' }).click();
+  await lea.getByRole('dialog').getByRole('button', { name: 'Mute' }).click();
+  await go(ada, 'Live wall');
+  await ada.getByText('muted', { exact: true }).waitFor();
+  await ada.reload();
+  await ada.getByText('muted', { exact: true }).waitFor();
+
+  step('an admin of two tenants goes to the other one and back');
+  await ada.getByRole('button', { name: 'Tenant default: go to another one' }).click();
+  await ada.getByRole('menuitem', { name: 'globex' }).click();
+  await ada.getByText('You are in globex now.').waitFor();
+  await go(ada, 'Live wall');
+  await ada.getByText('No call runs').waitFor();
+  await ada.getByRole('button', { name: 'Tenant globex: go to another one' }).click();
+  await ada.getByRole('menuitem', { name: 'default' }).click();
+  await ada.getByText('You are in default now.').waitFor();
+
   step('axe finds nothing serious on any screen, light and dark; nothing sticks out, down to a tablet');
-  const screens = ['', 'queues', 'queues/threats', `cases/${caseOf(mia)}`, `cases/${picture.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'numbers', 'matching', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
+  const screens = ['', 'queues', 'queues/threats', `cases/${caseOf(mia)}`, `cases/${picture.id}`, `cases/${edited.id}`, 'wall', 'reports', 'appeals', 'search?q=fool', 'history', 'audit', 'numbers', 'statements', 'matching', 'banks', 'policy', 'strikes', 'quality', 'settings', 'settings/people', 'settings/keys', 'settings/webhooks', 'wellness', 'account', `people/${appealed.subject}`];
   const settled = async () => {
     await ada.getByRole('heading', { level: 1 }).first().waitFor();
     await ada.waitForFunction(() => !document.querySelector('[aria-busy=true]'));

@@ -45,6 +45,8 @@ const screens = [
   ['policy', 'policy'],
   ['tune', 'policy', (page) => page.getByRole('tab', { name: 'Tune a cut' }).click()],
   ['backtests', 'policy', (page) => page.getByRole('tab', { name: 'Backtests' }).click()],
+  ['banks', 'banks'],
+  ['statements', 'statements'],
   ['strikes', 'strikes'],
   ['quality', 'quality'],
   ['settings', 'settings'],

@@ -13,6 +13,7 @@ import { setServiceTime } from './parts/small';
 import { AppealsScreen } from './screens/Appeals';
 import { AuditScreen } from './screens/Audit';
 import { AccountScreen } from './screens/Account';
+import { BanksScreen } from './screens/Banks';
 import { CaseScreen } from './screens/case/CaseScreen';
 import { HistoryScreen } from './screens/History';
 import { MatchingScreen } from './screens/Matching';
@@ -27,6 +28,7 @@ import { ReportsScreen } from './screens/Reports';
 import { ReviewScreen } from './screens/Review';
 import { SearchScreen } from './screens/Search';
 import { SettingsScreen } from './screens/settings/SettingsScreen';
+import { StatementsScreen } from './screens/Statements';
 import { StrikesScreen } from './screens/Strikes';
 import { WallScreen } from './screens/Wall';
 import { WellnessScreen } from './screens/Wellness';
@@ -53,9 +55,11 @@ function Screens() {
       <Route path="/history" component={HistoryScreen} />
       <Route path="/audit" component={AuditScreen} />
       <Route path="/numbers" component={NumbersScreen} />
+      <Route path="/statements" component={StatementsScreen} />
       <Route path="/matching" component={MatchingScreen} />
       <Route path="/people/:actor">{({ actor }) => <PersonScreen actor={unescaped(actor)} />}</Route>
       <Route path="/policy" component={PolicyScreen} />
+      <Route path="/banks" component={BanksScreen} />
       <Route path="/strikes" component={StrikesScreen} />
       <Route path="/quality" component={QualityScreen} />
       <Route path="/settings/:tab?">{({ tab }) => <SettingsScreen tab={tab} />}</Route>
@@ -107,7 +111,7 @@ function Gate() {
   if (signedIn) {
     return (
       <SessionProvider value={signedIn}>
-        <Shell>
+        <Shell key={signedIn.tenant}>
           <Guarded>
             <Screens />
           </Guarded>

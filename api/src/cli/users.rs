@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use pipeline::{
     clock::Clock,
+    item::TenantId,
     review::staff::{Profile, Role, User, check_login, check_password},
     store::{
         self,
@@ -83,6 +84,22 @@ Examples:
         #[arg(long)]
         undo: bool,
     },
+    /// Let an admin into another tenant, or no longer.
+    #[command(after_long_help = "\
+The account stays in its own tenant (--tenant) and can go to the other one and back in the console. Both audits say so.
+
+Examples:
+  chaperone users let-in ada globex
+  chaperone users let-in ada globex --undo")]
+    LetIn {
+        /// The login.
+        login: String,
+        /// The other tenant.
+        into: String,
+        /// No longer.
+        #[arg(long)]
+        undo: bool,
+    },
     /// List accounts.
     #[command(after_long_help = "\
 Examples:
@@ -105,7 +122,7 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
         .await
         .context("cannot open store.url: with `sqlite:`, stop the service first")?;
     let desk = Desk::new(store.tables(), Clock::system(), Default::default());
-    let tenant = args.tenant.as_str().into();
+    let tenant: TenantId = args.tenant.as_str().into();
     let mut out = std::io::stdout();
     match args.verb {
         Verb::Create { login, role, name, languages, skills, password_stdin } => {
@@ -129,6 +146,16 @@ pub async fn run(args: Args, global: &Global) -> Result<Exit> {
             let change = UserChange { disabled: Some(!undo), ..UserChange::default() };
             desk.change_user(&tenant, &login, change, BY).await?;
             writeln!(out, "the account `{login}` {}", if undo { "may sign in again" } else { "is locked out" })?;
+        }
+        Verb::LetIn { login, into, undo } => {
+            let account = desk.account(&login).await?.filter(|account| account.user.tenant == tenant);
+            let account = account.with_context(|| format!("there is no account `{login}` in `{tenant}`"))?;
+            desk.let_in(&account.user, &into.as_str().into(), !undo, BY).await?;
+            writeln!(
+                out,
+                "the account `{login}` {} `{into}`",
+                if undo { "is no longer let into" } else { "may go to" }
+            )?;
         }
         Verb::List => {
             let users = desk.users(&tenant).await?;

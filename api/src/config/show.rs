@@ -68,7 +68,9 @@ fn tables_of(name: &str, value: &Value) -> String {
 fn redact(table: &mut Table) {
     for (key, value) in table.iter_mut() {
         match value {
-            Value::String(text) if matches!(key.as_str(), "secret" | "signing_secret" | "sha256" | "api_key") => {
+            Value::String(text)
+                if matches!(key.as_str(), "secret" | "token" | "signing_secret" | "sha256" | "api_key") =>
+            {
                 STARS.clone_into(text);
             }
             Value::String(text) if key == "url" => *text = redact_url(text),

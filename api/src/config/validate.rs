@@ -24,6 +24,7 @@ impl Config {
         self.check_server(&mut problems);
         self.check_keys(&mut problems);
         self.check_webhooks(&mut problems);
+        self.check_statements(&mut problems);
         self.check_limits(&mut problems);
         self.check_urls(&mut problems);
         self.check_models(&mut problems);
@@ -106,6 +107,25 @@ impl Config {
             if webhook.secret.len() < MIN_SECRET_BYTES {
                 problems.push(format!(
                     "webhooks `{name}`: secret is shorter than {MIN_SECRET_BYTES} bytes: make one with `openssl rand -hex 32`"
+                ));
+            }
+        }
+    }
+
+    fn check_statements(&self, problems: &mut Vec<String>) {
+        let mut tenants = HashSet::new();
+        for place in &self.statements {
+            let tenant = place.tenant.as_str();
+            check_name("statements: tenant", tenant, problems);
+            if !tenants.insert(tenant) {
+                problems.push(format!("two [[statements]] are of the tenant `{tenant}`: keep one"));
+            }
+            if !matches!(place.url.scheme(), "http" | "https") || place.url.host().is_none() {
+                problems.push(format!("statements of `{tenant}`: url must be http:// or https:// with a host"));
+            }
+            if place.token.trim().is_empty() {
+                problems.push(format!(
+                    "statements of `{tenant}`: token is empty: the transparency database gives one to each platform"
                 ));
             }
         }

@@ -48,6 +48,10 @@ pub struct NewItem {
     pub conversation: Option<ConversationId>,
     /// Your own id of it; comes back in every answer and event.
     pub reference: Option<String>,
+    /// Texts: your id of the message that this is a version of, the first one or an edit. Every version is judged, kept with its scores for reviewers
+    /// (`version_days` of the review settings), and a report pins the one that was seen. Needs `actor`.
+    #[schema(example = "msg-1")]
+    pub message: Option<String>,
     /// When it was written; now, when absent.
     pub occurred_at: Option<DateTime<Utc>>,
 }
@@ -85,6 +89,7 @@ impl NewItem {
             conversation: self.conversation,
             call: None,
             reference: self.reference,
+            message: self.message,
             occurred_at: clamp_occurred(self.occurred_at, received_at),
             received_at,
         };

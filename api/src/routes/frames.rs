@@ -82,6 +82,7 @@ pub async fn accept(
         conversation: None,
         call: Some(call),
         reference: options.reference,
+        message: None,
         occurred_at: clamp_occurred(options.captured_at, received_at),
         received_at,
     };

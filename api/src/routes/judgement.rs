@@ -34,6 +34,9 @@ pub struct ItemView {
     /// Your own id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Your id of the message that it is a version of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// When it was written or captured. A time from the future is replaced by the time of acceptance.
     pub occurred_at: DateTime<Utc>,
     /// When we accepted it.
@@ -49,6 +52,7 @@ impl From<Envelope> for ItemView {
             conversation: envelope.conversation.map(|conversation| conversation.0),
             call: envelope.call.map(|call| call.0),
             reference: envelope.reference,
+            message: envelope.message,
             occurred_at: envelope.occurred_at,
             received_at: envelope.received_at,
         }

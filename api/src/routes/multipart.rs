@@ -50,13 +50,14 @@ async fn fill(item: &mut NewItem, name: &str, part: Field<'_>) -> Result<(), Api
     match name {
         "text" => item.text = Some(text),
         "reference" => item.reference = Some(text),
+        "message" => item.message = Some(text),
         "id" => item.id = Some(value(name, &text)?),
         "kind" => item.kind = Some(value(name, &text)?),
         "actor" => item.actor = Some(value(name, &text)?),
         "conversation" => item.conversation = Some(value(name, &text)?),
         "occurred_at" => item.occurred_at = Some(value(name, &text)?),
         _ => {
-            let known = "`image`, `text`, `id`, `kind`, `actor`, `conversation`, `reference`, `occurred_at`";
+            let known = "`image`, `text`, `id`, `kind`, `actor`, `conversation`, `reference`, `message`, `occurred_at`";
             return Err(ApiError::invalid(
                 "unknown_field",
                 format!("The form has a part `{name}`: parts are {known}."),

@@ -48,6 +48,9 @@ pub struct NewReport {
     /// Which item it is about.
     #[schema(value_type = Option<Uuid>)]
     item: Option<ItemId>,
+    /// Which message it is about, by your id (`message` of the item): the version that stood when the report was made is kept as evidence. `item`
+    /// names a version itself.
+    message: Option<String>,
     /// Where it happened.
     #[schema(value_type = Option<String>)]
     conversation: Option<ConversationId>,
@@ -76,6 +79,9 @@ pub struct ReportView {
     /// Which item it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     item: Option<Uuid>,
+    /// Which message it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
     /// Where it happened.
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation: Option<String>,
@@ -114,6 +120,7 @@ pub async fn submit(
         conversation: new.conversation,
         call: new.call,
         item: new.item,
+        message: new.message,
         reason: new.reason,
         note: new.note,
         at: clamp_occurred(new.at, app.services.clock.now()),
@@ -185,6 +192,7 @@ impl From<Report> for ReportView {
             subject: report.subject.0,
             reason: report.reason,
             item: report.item.map(|id| id.0),
+            message: report.message,
             conversation: report.conversation.map(|id| id.0),
             call: report.call.map(|id| id.0),
             note: report.note,

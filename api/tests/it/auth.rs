@@ -130,6 +130,20 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
         ("POST /v1/cases/{id}/notes", Some(Review)),
         ("GET /v1/cases/{id}", Some(Review)),
         ("GET /v1/cases/{id}/similar", Some(Review)),
+        ("GET /v1/cases/{id}/copies", Some(Review)),
+        ("GET /v1/banks", Some(Review)),
+        ("PUT /v1/banks/{bank}", Some(Lead)),
+        ("DELETE /v1/banks/{bank}", Some(Lead)),
+        ("GET /v1/banks/{bank}/entries", Some(Review)),
+        ("POST /v1/banks/{bank}/entries", Some(Review)),
+        ("DELETE /v1/banks/{bank}/entries/{hash}", Some(Lead)),
+        ("GET /v1/banks/{bank}/export", Some(Lead)),
+        ("POST /v1/banks/{bank}/import", Some(Lead)),
+        ("GET /v1/statements", Some(Lead)),
+        ("GET /v1/statements/export", Some(Lead)),
+        ("PUT /v1/statements/{id}", Some(Lead)),
+        ("DELETE /v1/statements/{id}", Some(Lead)),
+        ("POST /v1/statements/{id}/sent", Some(Lead)),
         ("GET /v1/cases/{id}/media/{media}", None),
         ("POST /v1/cases/{id}/decision", Some(Review)),
         ("GET /v1/decisions", Some(Review)),
@@ -154,6 +168,7 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
         ("DELETE /v1/session", None),
         ("POST /v1/setup", None),
         ("PUT /v1/session/profile", Some(Review)),
+        ("PUT /v1/session/tenant", Some(Review)),
         ("PUT /v1/session/password", Some(Review)),
         ("POST /v1/session/totp", Some(Review)),
         ("PUT /v1/session/totp", Some(Review)),
@@ -168,6 +183,8 @@ fn desk() -> Vec<(&'static str, Option<Scope>)> {
         ("GET /v1/users", Some(Lead)),
         ("POST /v1/users", Some(Admin)),
         ("PATCH /v1/users/{login}", Some(Admin)),
+        ("PUT /v1/users/{login}/tenants/{tenant}", Some(Admin)),
+        ("DELETE /v1/users/{login}/tenants/{tenant}", Some(Admin)),
         ("GET /v1/review/calls", Some(Review)),
         ("POST /v1/review/actions", Some(Lead)),
         ("GET /v1/reports", Some(Review)),
@@ -197,6 +214,9 @@ fn request_line(route: &str) -> (&str, String) {
         .replace("{number}", "1")
         .replace("{action}", "ban")
         .replace("{login}", "mia")
+        .replace("{bank}", "removed")
+        .replace("{hash}", &"0f".repeat(32))
+        .replace("{tenant}", "other")
         .replace("{media}", "m")
         .replace("{group}", "events")
         .replace("{name}", "item.judged.v1.json");

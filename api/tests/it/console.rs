@@ -102,6 +102,13 @@ async fn fill(service: &Service) {
     // Red 3 is the label «porn» of the fake model, green its score: a picture of one dark red.
     let (media_type, body) = form(&[("image", &png(3, 250)), ("actor", b"painter")]);
     service.post_bytes("/v1/check", &media_type, body).await.expect(200);
+    for text in ["good evening", "you fake:threat=0.99 fool", "good evening, friends"] {
+        let message = json!({ "text": text, "actor": "editor", "conversation": "lobby", "message": "m-1" });
+        service.post("/v1/check", &message).await.expect(200);
+    }
+    let desk = service.services.pipeline.desk();
+    let ada = desk.account("ada").await.unwrap().unwrap().user;
+    desk.let_in(&ada, &"globex".into(), true, "command line").await.unwrap();
     let report = json!({ "reporter": "bob", "subject": "person-3", "reason": "harassment", "note": "every day" });
     service.post("/v1/reports", &report).await.expect(201);
 }

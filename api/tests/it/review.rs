@@ -297,4 +297,62 @@ async fn c4_the_console_is_told_of_cases_and_numbers_and_may_act_in_calls() {
         (&told["key"], &told["data"]["action"], &told["data"]["call"]),
         (&done["id"], &json!("blur"), &json!("c"))
     );
+    // Any other window reads it from the store, until it is taken back.
+    let in_force = async || {
+        let wall = service.get("/v1/review/calls").await.expect(200);
+        fits::<Vec<views::WallCallView>>(&wall);
+        let all = wall[0]["participants"].as_array().unwrap().clone();
+        let of = |actor: &str| all.iter().find(|one| one["actor"] == actor).unwrap()["actions"].clone();
+        (of("ann"), of("bob"))
+    };
+    let (ann, bob) = in_force().await;
+    assert_eq!((&ann[0]["id"], &ann[0]["kind"], &ann[0]["by_hand"]), (&done["id"], &json!("blur"), &json!(true)));
+    assert_eq!(bob, json!([]));
+    let id = done["id"].as_str().unwrap();
+    service.post(&format!("/v1/actions/{id}/undo"), &json!({ "reason": "A mistake." })).await.expect(200);
+    assert_eq!(in_force().await.0, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c5_an_edited_message_is_judged_again_and_its_case_shows_every_version() {
+    let service = Service::start().await;
+    let said = |text: &str| json!({ "text": text, "actor": "ann", "conversation": "room", "message": "m-7" });
+    let first = service.post("/v1/check", &said("good evening")).await.expect(200);
+    assert_eq!((&first["action"], &first["message"]), (&json!("allow"), &json!("m-7")));
+    let seen = service.post("/v1/check", &said("you fake:threat=0.99 fool")).await.expect(200);
+    assert_eq!(seen["action"], "remove", "an edit is judged like any text");
+    let report = json!({ "reporter": "bob", "subject": "ann", "reason": "harassment", "message": "m-7" });
+    let report = service.post("/v1/reports", &report).await.expect(201);
+    assert_eq!(report["message"], "m-7");
+    service.post("/v1/check", &said("good evening, friends")).await.expect(200);
+
+    let case = next(&service).await;
+    let page = service.get(&format!("/v1/cases/{}", case["id"].as_str().unwrap())).await.expect(200);
+    fits::<Vec<views::MessageHistoryView>>(&page["versions"]);
+    let versions = page["versions"][0]["versions"].as_array().unwrap();
+    let texts: Vec<&str> = versions.iter().map(|version| version["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["good evening", "you fake:threat=0.99 fool", "good evening, friends"]);
+    assert!(versions.iter().all(|version| version["signals"].as_array().is_some_and(|scores| !scores.is_empty())));
+    let evidence = page["evidence"].as_array().unwrap();
+    let reported = evidence.iter().find(|piece| piece["exhibit"]["kind"] == "report").unwrap();
+    assert_eq!(reported["exhibit"]["item"], seen["id"], "the report names what was seen, not what it says today");
+    let shown = evidence.iter().filter(|piece| piece["exhibit"]["kind"] == "item").count();
+    assert_eq!(shown, 1);
+
+    for (body, code) in [
+        (json!({ "text": "hello", "message": "m-7" }), "message_without_actor"),
+        (json!({ "image": "AQID", "actor": "ann", "message": "m-7" }), "message_not_text"),
+        (json!({ "text": "hello", "actor": "ann", "message": "" }), "name_empty"),
+    ] {
+        let refused = service.post("/v1/check", &body).await;
+        assert_eq!((refused.status, refused.code()), (400, code));
+    }
+    setting(&service, |settings| settings["version_days"] = json!(0)).await;
+    let other = |text: &str| json!({ "text": text, "actor": "cid", "message": "m-8" });
+    service.post("/v1/check", &other("one")).await.expect(200);
+    let report = json!({ "reporter": "bob", "subject": "cid", "reason": "harassment", "message": "m-8" });
+    service.post("/v1/reports", &report).await.expect(201);
+    let cases = service.get("/v1/cases?subject=cid").await.expect(200);
+    let page = service.get(&format!("/v1/cases/{}", cases["items"][0]["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(page["versions"], json!([]), "a tenant that keeps none keeps none");
 }

@@ -82,6 +82,8 @@ fn sample(route: &str, names: &Names, document: &Value) -> Sample {
     let path = path.replace("{id}", id).replace("{actor}", "zebra-person").replace("{login}", "zebra-login");
     let path = path.replace("{person}", "zebra-profile").replace("{other}", "zebra-friend");
     let path = path.replace("{number}", "1").replace("{action}", "ban").replace("{media}", "m");
+    let path =
+        path.replace("{bank}", "zebra_bank").replace("{hash}", &"0f".repeat(32)).replace("{tenant}", "elsewhere");
     let path = path.replace("{group}", "events").replace("{name}", "item.judged.v1.json");
     assert!(
         !path.contains('{') && !path.contains("//"),
@@ -174,6 +176,10 @@ async fn fill(service: &Service, key: &StoreKey) -> (String, String) {
     let case = case["id"].as_str().unwrap().to_owned();
     let user = json!({ "login": "zebra-login", "password": "correct horse battery staple", "role": "reviewer" });
     post("/v1/users", user).await;
+    let bank = json!({ "holds": "bad", "note": "zebra" });
+    let request = service.request("PUT", "/v1/banks/zebra_bank").bearer_auth(&key.key).json(&bank);
+    service.send(request).await.expect(201);
+    post("/v1/banks/zebra_bank/entries", json!({ "hash": "0f".repeat(32), "note": "zebra" })).await;
     post("/v1/policies", json!({ "text": "name = \"zebra\"\n", "note": "zebra" })).await;
     let facts = json!({ "device": "zebra-device" });
     let request = service.request("PUT", "/v1/actors/zebra-person/facts").bearer_auth(&key.key).json(&facts);
@@ -208,6 +214,7 @@ async fn fill(service: &Service, key: &StoreKey) -> (String, String) {
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: now,
         received_at: now,
     };

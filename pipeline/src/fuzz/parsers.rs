@@ -5,10 +5,12 @@ use lapin::BasicProperties;
 
 use super::Session;
 use crate::{
+    bank::{BankEntry, read_list, write_list},
     decode::{Limits, decode},
     item::check_text,
     normalise::Normalised,
     notice::Notice,
+    pdq::Pdq,
     policy::Policy,
 };
 
@@ -128,5 +130,31 @@ fn i1_fuzz_queue_messages() {
         let shape =
             crate::queue::rabbitmq::fuzz_open(bytes.to_vec(), &BasicProperties::default(), DateTime::UNIX_EPOCH);
         Ok(shape)
+    });
+}
+
+#[test]
+fn m4_fuzz_lists_of_hashes() {
+    const HASH: &str = "78e6f1c7e1c7c3df0f801e061e1ebc1ef01e9c3e30f863c00ff877c0ffd06100";
+    let seeds = texts(&[
+        &format!("hash,note,by,at\n{HASH},\"a \"\"note\"\"\",\"lea\",2026-01-02T03:04:05Z\n"),
+        &format!("{HASH}\n\n{HASH},bare\r\n"),
+    ]);
+    Session::new("hash lists", seeds, &["\"", "\"\"", ",", "\n", "hash", "\u{feff}", "=", HASH]).run(|bytes| {
+        let (read, wrong) = read_list(&String::from_utf8_lossy(bytes));
+        let entry = |(hash, note): &(Pdq, String)| BankEntry {
+            hash: *hash,
+            at: DateTime::UNIX_EPOCH,
+            by: "lea".into(),
+            note: note.clone(),
+            case: None,
+        };
+        let written = write_list(&read.iter().map(entry).collect::<Vec<_>>());
+        let (again, lost) = read_list(&written);
+        let hashes = |list: &[(Pdq, String)]| list.iter().map(|(hash, _)| *hash).collect::<Vec<_>>();
+        if hashes(&again) != hashes(&read) || !lost.is_empty() {
+            return Err("what was written is read otherwise".into());
+        }
+        Ok((read.len().min(9), wrong.len().min(9)))
     });
 }

@@ -55,7 +55,19 @@ impl Pipeline {
         let (reused, next_frame_ms, size) = (false, None, (0, 0, 0));
         let any_language = false;
         let content = &item.content;
-        let work = Work { envelope, content, lane, mode, policy, watch, any_language, reused, next_frame_ms, size };
+        let work = Work {
+            envelope,
+            content,
+            lane,
+            mode,
+            policy,
+            watch,
+            any_language,
+            reused,
+            next_frame_ms,
+            size,
+            hashed: None,
+        };
         let ruling = Ruling::plain(evaluation(&verdict));
         let record = self.decide(&work, Vec::new(), verdict, &ruling);
         debug_assert!(record.participant.is_none(), "what nobody saw changes nobody's standing");

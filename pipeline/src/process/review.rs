@@ -10,6 +10,7 @@ use super::{Pipeline, Work};
 use crate::{
     action::{Action, ActionKind},
     decode::{self, decode_on_pool_and},
+    enforcement::entry::ActionEntry,
     error::PipelineError,
     hash::sha256_hex,
     item::{ActionId, ActorId, AppealId, CallId, CaseId, Content, Envelope, ItemId, ItemKind, TenantId, check_name},
@@ -72,6 +73,33 @@ pub struct WallParticipant {
     pub violations: usize,
     /// Were they disconnected?
     pub disconnected: bool,
+    /// What holds for them, newest first.
+    pub actions: Vec<WallAction>,
+}
+
+/// Something that holds for somebody in a call, whoever did it.
+#[derive(Debug, Clone, Serialize)]
+pub struct WallAction {
+    /// Names it: the key of its event.
+    pub id: ActionId,
+    /// `warn`, `blur`, `mute`, …
+    pub kind: String,
+    /// `policy`, or the pseudonym of a member of staff.
+    pub by: String,
+    /// A person did it.
+    pub by_hand: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when, when not for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl From<ActionEntry> for WallAction {
+    fn from(entry: ActionEntry) -> Self {
+        let ActionEntry { id, kind, by, at, until, .. } = entry;
+        Self { id, kind, by_hand: by != "policy", by, at, until }
+    }
 }
 
 /// What a member of staff does to somebody in a call.
@@ -128,6 +156,20 @@ impl Pipeline {
         Ok(Some(Box::new(CaseOpening { draft, route, hooks: self.desk.hooks() })))
     }
 
+    /// The text as a version of the message that its platform names, where the tenant keeps those.
+    pub(super) async fn version_for(
+        &self,
+        work: &Work<'_>,
+        outcome: &Outcome,
+    ) -> Result<Option<Box<ItemExhibit>>, PipelineError> {
+        let (Some(_), Content::Text(text)) = (&work.envelope.message, work.content) else { return Ok(None) };
+        if self.desk.settings(&work.envelope.tenant).await?.version_days == 0 {
+            return Ok(None);
+        }
+        let version = ItemExhibit { text: Some(text.clone()), ..exhibit(outcome, work.policy.thresholds()) };
+        Ok(Some(Box::new(version)))
+    }
+
     async fn before(&self, envelope: &Envelope) -> Result<Vec<Before>, PipelineError> {
         let (Some(conversation), Some(actor)) = (&envelope.conversation, &envelope.actor) else {
             return Ok(Vec::new());
@@ -164,7 +206,8 @@ impl Pipeline {
     pub async fn decide_case(&self, staff: &Staff, id: CaseId, draft: DecisionDraft) -> Result<Decided, PipelineError> {
         let policy = self.policies.of(&staff.tenant);
         let strikes = draft.rule.as_deref().map_or(0, |rule| policy.strikes_of(rule));
-        let following = Following { terms: Terms::of(&policy), strikes, rules: policy.strikes().cloned() };
+        let copies = if draft.copies { self.copies_of(&staff.tenant, id).await? } else { Vec::new() };
+        let following = Following { terms: Terms::of(&policy), strikes, rules: policy.strikes().cloned(), copies };
         Box::pin(self.desk.decide(staff, id, draft, following)).await
     }
 
@@ -211,10 +254,13 @@ impl Pipeline {
     }
 
     async fn wall_call(&self, tenant: &TenantId, call: Call) -> Result<WallCall, PipelineError> {
-        let mut participants = Vec::new();
-        for actor in call.present() {
+        let present: Vec<ActorId> = call.present().cloned().collect();
+        let mut in_force = self.desk.in_force(tenant, &call.id, call.started_at, &present).await?;
+        let mut participants = Vec::with_capacity(present.len());
+        for actor in &present {
             let state = self.store.load_participant(tenant, &call.id, actor).await?;
-            participants.push(wall_participant(actor, &state.map(|(state, _)| state).unwrap_or_default()));
+            let state = state.map(|(state, _)| state).unwrap_or_default();
+            participants.push(wall_participant(actor, &state, in_force.remove(actor).unwrap_or_default()));
         }
         participants.sort_by(|one, other| other.risk.total_cmp(&one.risk));
         let risk = participants.first().map_or(0.0, |participant| participant.risk);
@@ -251,6 +297,7 @@ impl Pipeline {
             conversation: None,
             call: by_hand.call,
             reference: None,
+            message: None,
             occurred_at: now,
             received_at: now,
         };
@@ -286,13 +333,14 @@ impl Pipeline {
     }
 }
 
-fn wall_participant(actor: &ActorId, state: &ParticipantState) -> WallParticipant {
+fn wall_participant(actor: &ActorId, state: &ParticipantState, actions: Vec<ActionEntry>) -> WallParticipant {
     WallParticipant {
         actor: actor.to_string(),
         risk: state.risk,
         frames: state.frames,
         violations: state.violations.values().map(Vec::len).sum(),
         disconnected: state.disconnected_at.is_some(),
+        actions: actions.into_iter().map(WallAction::from).collect(),
     }
 }
 

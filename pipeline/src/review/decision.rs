@@ -77,6 +77,8 @@ pub struct DecisionDraft {
     pub looked_seconds: u32,
     /// Also decide like this about every open report of this person.
     pub all_reports: bool,
+    /// Remove the copies of its pictures, too, whoever showed them.
+    pub copies: bool,
 }
 
 impl DecisionDraft {
@@ -99,6 +101,9 @@ impl DecisionDraft {
                 );
             }
             _ => {}
+        }
+        if self.copies && self.action != Some(ActionKind::Remove) {
+            return wrong("decision_copies", "`copies` belongs to the action `remove` only: leave it out");
         }
         let lasts = self.action.is_some_and(lasts);
         if self.seconds.is_some_and(|seconds| !lasts || seconds == 0 || seconds > MAX_SECONDS) {
@@ -207,6 +212,7 @@ mod tests {
             seen: None,
             looked_seconds: 0,
             all_reports: false,
+            copies: false,
         }
     }
 
@@ -236,6 +242,8 @@ mod tests {
             (DecisionDraft { seconds: Some(u64::MAX), ..act() }, &lax, "decision_duration"),
             (DecisionDraft { action: Some(ActionKind::Warn), seconds: Some(60), ..act() }, &lax, "decision_duration"),
             (DecisionDraft { note: Some("x".repeat(4001)), ..act() }, &lax, "note_too_long"),
+            (DecisionDraft { copies: true, ..act() }, &lax, "decision_copies"),
+            (DecisionDraft { copies: true, action: Some(ActionKind::Remove), ..act() }, &lax, ""),
             (act(), &strict, "decision_reason_missing"),
             (DecisionDraft { reason: Some("because".into()), ..act() }, &strict, "decision_rule_missing"),
             (DecisionDraft { reason: Some("because".into()), rule: Some("spam".into()), ..act() }, &strict, ""),

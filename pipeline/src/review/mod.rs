@@ -11,6 +11,7 @@
 //! | who did what, so that nobody can change it unseen | [`audit`] |
 //! | who may do what in the console | [`staff`] |
 //! | what a law asks to be written down | [`statement`] |
+//! | what a message said, when | [`version`] |
 //! | what reviewing costs the reviewer | [`wellness`] |
 
 pub mod agreement;
@@ -22,4 +23,5 @@ pub mod reporter;
 pub mod routing;
 pub mod staff;
 pub mod statement;
+pub mod version;
 pub mod wellness;

@@ -42,8 +42,17 @@ pub struct ReviewSettings {
     pub require_rule: bool,
     /// Days that evidence is kept after its case is decided.
     pub evidence_days: u32,
+    /// Days that the versions of messages which the platform names are kept; 0: none is. Settings of before this member keep their day's meaning.
+    #[serde(default = "version_days")]
+    pub version_days: u32,
+    /// Days in which copies of a picture are found: hashes of judged uploads are kept so long; 0: none is.
+    #[serde(default = "copy_days")]
+    pub copy_days: u32,
     /// Days in which what a reporter was right or wrong about counts half.
     pub credibility_half_life_days: u32,
+    /// Does a decision that restricts something want a statement of reasons for the transparency database of the European Commission?
+    #[serde(default)]
+    pub statements: bool,
     /// Labels of what harms to look at.
     pub graphic_labels: Vec<String>,
     /// Reasons of reports that start the 48-hour clock of intimate pictures.
@@ -57,6 +66,16 @@ pub struct ReviewSettings {
     pub templates: Vec<Template>,
     /// The queues; of those whose conditions hold, the first takes the case.
     pub queues: Vec<QueueRule>,
+}
+
+/// What settings say that were written before there was the member.
+fn copy_days() -> u32 {
+    30
+}
+
+/// What settings say that were written before there was the member.
+fn version_days() -> u32 {
+    30
 }
 
 /// A sentence for the person concerned, ready to be picked.

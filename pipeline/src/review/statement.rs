@@ -8,7 +8,7 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{action::ActionKind, item::ItemKind};
+use crate::{action::ActionKind, error::PipelineError, item::ItemKind};
 
 /// Longest explanation that the database takes, in characters.
 const MAX_EXPLANATION: usize = 2000;
@@ -105,6 +105,91 @@ pub struct Statement {
     pub automated_decision: String,
     /// The platform's unique id.
     pub puid: String,
+}
+
+/// Where a statement stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatementState {
+    /// Somebody has to read it.
+    Draft,
+    /// Somebody let it go: it is to be sent.
+    Queued,
+    /// The database has it.
+    Sent,
+    /// The database refused it: correct it, then let it go again.
+    Failed,
+    /// It is not to be sent: the decision fell, or somebody said so.
+    Withdrawn,
+}
+
+impl StatementState {
+    /// Every state.
+    pub const ALL: [Self; 5] = [Self::Draft, Self::Queued, Self::Sent, Self::Failed, Self::Withdrawn];
+
+    /// Name for rows and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+
+    /// The inverse of [`Self::as_str`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
+    /// May somebody let it go from here?
+    pub fn may_go(self) -> bool {
+        matches!(self, Self::Draft | Self::Failed | Self::Withdrawn)
+    }
+}
+
+impl Statement {
+    /// Refuses what the database would refuse for its form. The values themselves are its business: new ones come without asking us.
+    pub fn check(&self) -> Result<(), PipelineError> {
+        let wrong = |message: String| Err(PipelineError::invalid("statement_invalid", message));
+        let restricts = !self.decision_visibility.is_empty()
+            || self.decision_provision.is_some()
+            || self.decision_account.is_some();
+        if !restricts {
+            return wrong(
+                "a statement names at least one of `decision_visibility`, `decision_provision`, `decision_account`"
+                    .into(),
+            );
+        }
+        let visibility =
+            self.decision_visibility.iter().map(|value| ("decision_visibility", "DECISION_VISIBILITY_", value));
+        let types = self.content_type.iter().map(|value| ("content_type", "CONTENT_TYPE_", value));
+        let single = [
+            ("decision_ground", "DECISION_GROUND_", &self.decision_ground),
+            ("category", "STATEMENT_CATEGORY_", &self.category),
+            ("source_type", "SOURCE_", &self.source_type),
+            ("automated_decision", "AUTOMATED_DECISION_", &self.automated_decision),
+        ];
+        for (field, start, value) in single.into_iter().chain(visibility).chain(types) {
+            if !value.starts_with(start) {
+                return wrong(format!("`{field}` begins with `{start}`: take a value of the database's list"));
+            }
+        }
+        if self.content_type.is_empty() {
+            return wrong("`content_type` names at least one kind of content".into());
+        }
+        for (field, most, text) in [
+            ("incompatible_content_ground", 500, &self.incompatible_content_ground),
+            ("incompatible_content_explanation", MAX_EXPLANATION, &self.incompatible_content_explanation),
+            ("decision_facts", MAX_FACTS, &self.decision_facts),
+        ] {
+            if text.trim().is_empty() || text.chars().count() > most {
+                return wrong(format!("`{field}` has 1 to {most} characters"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A draft; `None` for actions that restrict nothing in the meaning of Article 17 (a warning, a hand-over to a reviewer).
@@ -294,6 +379,32 @@ mod tests {
                 assert_eq!(end.to_string(), "2024-10-05");
             }
         }
+    }
+
+    #[test]
+    fn c7_what_the_database_would_refuse_for_its_form_is_refused_here() {
+        let good = draft(&grounds(ActionKind::Remove, &[])).unwrap();
+        good.check().unwrap();
+        let rows: [fn(&mut Statement); 8] = [
+            |one| one.decision_visibility.clear(),
+            |one| one.decision_visibility = vec!["REMOVED".into()],
+            |one| one.category = "SCAMS".into(),
+            |one| one.content_type.clear(),
+            |one| one.content_type.push("TEXT".into()),
+            |one| one.decision_facts = " ".into(),
+            |one| one.incompatible_content_explanation = "x".repeat(MAX_EXPLANATION + 1),
+            |one| one.automated_decision = "Yes".into(),
+        ];
+        for (index, change) in rows.into_iter().enumerate() {
+            let mut wrong = good.clone();
+            change(&mut wrong);
+            assert!(wrong.check().is_err(), "row {index}");
+        }
+        for state in StatementState::ALL {
+            assert_eq!(StatementState::named(state.as_str()), Some(state));
+        }
+        let may_go = StatementState::ALL.map(StatementState::may_go);
+        assert_eq!(may_go, [true, false, false, true, true]);
     }
 
     #[test]

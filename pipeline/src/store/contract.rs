@@ -97,6 +97,7 @@ pub(crate) fn envelope(tenant: &str, kind: ItemKind) -> Envelope {
         conversation: Some("room".into()),
         call: None,
         reference: None,
+        message: None,
         occurred_at: noon(),
         received_at: noon(),
     }
@@ -149,6 +150,8 @@ pub(crate) fn record(envelope: Envelope, action: ActionKind) -> OutcomeRecord {
         events,
         webhooks: vec![],
         case: None,
+        version: None,
+        picture: None,
     }
 }
 

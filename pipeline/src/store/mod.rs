@@ -41,13 +41,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::ActionKind,
+    bank::SeenPicture,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ActorId, CallId, ConversationId, Item, ItemId, ProfileId, ReportId, TenantId},
     profile::Profile,
     queue::DeadLetter,
     report::Report,
-    review::audit::AuditDraft,
+    review::{audit::AuditDraft, case::ItemExhibit},
     stream::call::{Call, ParticipantState},
     verdict::Outcome,
 };
@@ -157,6 +158,10 @@ pub struct OutcomeRecord {
     pub webhooks: Vec<(usize, String)>,
     /// It asks for a human.
     pub case: Option<Box<CaseOpening>>,
+    /// It is a version of a message, kept as it was judged.
+    pub version: Option<Box<ItemExhibit>>,
+    /// It is a picture whose copies are to be found.
+    pub picture: Option<Box<SeenPicture>>,
 }
 
 impl OutcomeRecord {

@@ -59,6 +59,9 @@ async fn make_events(service: &Harness) {
     (bare.envelope.actor, bare.envelope.conversation) = (None, None);
     bare.envelope.reference = Some("msg-1".into());
     service.record(&bare).await.unwrap();
+    let mut edited = text("fake:insult=0.93 edited", service.at(0));
+    edited.envelope.message = Some("msg-2".into());
+    service.record(&edited).await.unwrap();
     for second in 0..4 {
         service.record(&frame(PORN, 0.97, service.at(second))).await.unwrap();
     }
@@ -88,6 +91,7 @@ async fn make_events(service: &Harness) {
         conversation: None,
         call: None,
         item: None,
+        message: None,
         reason: "spam".into(),
         note: None,
         at: service.at(0),
@@ -98,6 +102,7 @@ async fn make_events(service: &Harness) {
         conversation: Some("room".into()),
         call: Some("call-1".into()),
         item: Some(ItemId::new()),
+        message: Some("m-1".into()),
         note: Some("SECRET".into()),
         ..report
     };
@@ -169,10 +174,12 @@ async fn make_desk_events(service: &Harness) {
             seen: None,
             looked_seconds: 1,
             all_reports: false,
+            copies: false,
         };
         pipeline.decide_case(who, id, draft).await.unwrap().decision
     };
     let decision = decide(&staff("SECRET-mia"), cases[0].id, Ruling::Act).await;
+    desk.queue_statement(&staff("SECRET-lea"), decision.id, None).await.unwrap();
     let appeal = pipeline.new_appeal(TENANT.into(), None, "bob".into(), "SECRET".into());
     let (appeal, _) = pipeline.take_appeal(Appeal { decision: Some(decision.id), ..appeal }).await.unwrap();
     decide(&staff("SECRET-tom"), appeal.case.unwrap(), Ruling::Dismiss).await;

@@ -159,6 +159,7 @@ fn envelope(kind: ItemKind, at: DateTime<Utc>) -> Envelope {
         conversation: (kind == ItemKind::Text).then(|| "chat".into()),
         call: (kind == ItemKind::Frame).then(|| "room".into()),
         reference: None,
+        message: None,
         occurred_at: at,
         received_at: at,
     }

@@ -102,6 +102,36 @@ export const actionsQuery = (id: string) =>
     retry: false,
   });
 
+export const banksQuery = queryOptions({
+  queryKey: ['banks'],
+  queryFn: () => take(client.GET('/v1/banks')),
+  staleTime: 10 * SECOND,
+});
+
+export const bankEntriesQuery = (bank: string, cursor: string | undefined) =>
+  queryOptions({
+    queryKey: ['bank', bank, cursor],
+    queryFn: () => take(client.GET('/v1/banks/{bank}/entries', { params: { path: { bank }, query: cursor === undefined ? {} : { cursor } } })),
+    placeholderData: keepPreviousData,
+  });
+
+/** Looking through all hashes takes a moment: once while the case is open. */
+export const copiesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['copies', id],
+    queryFn: () => take(client.GET('/v1/cases/{id}/copies', { params: { path: { id } } })),
+    staleTime: 300 * SECOND,
+    retry: false,
+  });
+
+export const statementsQuery = (query: { state?: string; cursor?: string }) =>
+  queryOptions({
+    queryKey: ['statements', query],
+    queryFn: () => take(client.GET('/v1/statements', { params: { query } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: 10 * SECOND,
+  });
+
 export const wallQuery = queryOptions({
   queryKey: ['wall'],
   queryFn: () => take(client.GET('/v1/review/calls')),

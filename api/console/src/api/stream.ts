@@ -27,8 +27,7 @@ const STALE: Readonly<Record<string, readonly string[]>> = {
   'report.resolved': ['reports'],
   'appeal.submitted': ['appeals'],
   'appeal.resolved': ['appeals', 'decisions'],
-  'moderation.action': ['actions', 'standing', 'breakers'],
-  'moderation.undone': ['actions', 'standing', 'decisions'],
+  'moderation.action': ['actions', 'standing', 'breakers', 'wall'],
   'policy.changed': ['policy'],
 };
 /** Events may come by the hundred: queries are read again at most this often. */

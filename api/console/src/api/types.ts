@@ -20,6 +20,9 @@ export type Appeal = Schemas['AppealView'];
 export type AuditEntry = Schemas['AuditEntryView'];
 export type WallCall = Schemas['WallCallView'];
 export type WallParticipant = Schemas['WallParticipantView'];
+export type WallAction = Schemas['WallActionView'];
+export type MessageHistory = Schemas['MessageHistoryView'];
+export type Bank = Schemas['BankView'];
 export type User = Schemas['UserView'];
 export type Standing = Schemas['Standing'];
 export type Action = Schemas['Action'];
@@ -33,6 +36,7 @@ export interface Envelope {
   readonly actor?: string;
   readonly conversation?: string;
   readonly call?: string;
+  readonly message?: string;
   readonly occurred_at: string;
 }
 

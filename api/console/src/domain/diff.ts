@@ -1,16 +1,33 @@
-/** Two texts line by line. Pure. */
+/** Two texts, line by line or word by word. Pure. */
 
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed';
   readonly text: string;
 }
+/** A stretch of words. */
+export type DiffWord = DiffLine;
 
 /** Longest table of the comparison; larger texts are shown as removed and added as a whole. */
 const LARGEST = 4_000_000;
 
 /** The shortest way from `before` to `after`: longest common subsequence of their lines. */
-export function diff(before: string, after: string): DiffLine[] {
-  const [a, b] = [before.split('\n'), after.split('\n')];
+export const diff = (before: string, after: string): DiffLine[] => compare(before.split('\n'), after.split('\n'));
+
+/** Blanks stay with the word before them, so that joined stretches are the text again. */
+const words = (text: string): string[] => text.match(/\S+\s*|\s+/g) ?? [];
+
+/** As {@link diff}, by words; neighbours of a kind are one stretch. */
+export function diffWords(before: string, after: string): DiffWord[] {
+  const stretches: DiffWord[] = [];
+  for (const { kind, text } of compare(words(before), words(after))) {
+    const last = stretches.at(-1);
+    if (last?.kind === kind) stretches[stretches.length - 1] = { kind, text: last.text + text };
+    else stretches.push({ kind, text });
+  }
+  return stretches;
+}
+
+function compare(a: readonly string[], b: readonly string[]): DiffLine[] {
   const width = b.length + 1;
   if (a.length * b.length > LARGEST) {
     return [...a.map((text) => ({ kind: 'removed', text }) as const), ...b.map((text) => ({ kind: 'added', text }) as const)];

@@ -1,11 +1,11 @@
 /** Calls that run, the riskiest first, and acting in them by hand. */
 import { Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { client, take } from '../api/client';
 import { wallQuery } from '../api/queries';
 import { useMay } from '../api/session';
-import type { WallParticipant } from '../api/types';
+import type { WallAction, WallParticipant } from '../api/types';
 import { forHowLong } from '../domain/time';
 import { Ago, Chip, Person, percent } from '../parts/small';
 import { Empty, Panel, Screen, Shown } from '../parts/state';
@@ -23,7 +23,7 @@ interface Wanted {
 
 const toneOf = (risk: number) => (risk >= 0.75 ? 'bad' : risk >= 0.4 ? 'warn' : 'good');
 
-function Act({ wanted, onClose, onDone }: { wanted: Wanted | undefined; onClose: () => void; onDone: (wanted: Wanted) => void }) {
+function Act({ wanted, onClose, onDone }: { wanted: Wanted | undefined; onClose: () => void; onDone: () => void }) {
   const tell = useTell();
   const [reason, say] = useState('');
   const [seconds, setSeconds] = useState<string | null>('300');
@@ -32,7 +32,7 @@ function Act({ wanted, onClose, onDone }: { wanted: Wanted | undefined; onClose:
       take(client.POST('/v1/review/actions', { body: { call, actor, action, reason: reason || text.wall.reasonDefault, ...(action === 'disconnect' || seconds === 'good' || seconds === null ? {} : { seconds: Number(seconds) }) } })),
     onSuccess: (_, done) => {
       tell.done(text.wall.told(text.actions[done.action], done.actor));
-      onDone(done);
+      onDone();
     },
     onError: tell.refused,
   });
@@ -56,7 +56,18 @@ function Act({ wanted, onClose, onDone }: { wanted: Wanted | undefined; onClose:
   );
 }
 
-function Participant({ of, call, done, onAct }: { of: WallParticipant; call: string; done: readonly string[]; onAct: (wanted: Wanted) => void }) {
+/** What holds for somebody, whoever did it; a warning is over once it is given. */
+function InForce({ of }: { of: readonly WallAction[] }) {
+  return of
+    .filter(({ kind }, index) => kind !== 'warn' && of.findIndex((other) => other.kind === kind) === index)
+    .map(({ id, kind, by, by_hand, at, until }) => (
+      <Chip key={id} tone={by_hand ? 'info' : 'warn'} title={text.wall.doneBy(by_hand ? by : text.wall.policy, new Date(at).toLocaleTimeString(), until == null ? undefined : new Date(until).toLocaleTimeString())}>
+        {text.wall.held[kind as keyof typeof text.wall.held] ?? kind}
+      </Chip>
+    ));
+}
+
+function Participant({ of, call, onAct }: { of: WallParticipant; call: string; onAct: (wanted: Wanted) => void }) {
   const may = useMay();
   return (
     <Stack gap={5}>
@@ -66,11 +77,7 @@ function Participant({ of, call, done, onAct }: { of: WallParticipant; call: str
             <Person id={of.actor} />
           </Text>
           {of.disconnected ? <Chip tone="bad">{text.wall.disconnected}</Chip> : of.violations > 0 ? <Chip tone="warn">{text.wall.violations(of.violations)}</Chip> : <Chip tone="good">{text.wall.fine}</Chip>}
-          {done.map((action) => (
-            <Chip key={action} tone="info">
-              {text.actions[action as ByHand]}
-            </Chip>
-          ))}
+          <InForce of={of.actions} />
         </Group>
         <Text size="xs" c="dimmed" className="numbers">
           {text.wall.frames(of.frames)}
@@ -95,7 +102,7 @@ function Participant({ of, call, done, onAct }: { of: WallParticipant; call: str
 export function WallScreen() {
   const calls = useQuery(wallQuery);
   const [wanted, want] = useState<Wanted>();
-  const [done, remember] = useState<readonly Wanted[]>([]);
+  const queries = useQueryClient();
   return (
     <Screen title={text.screens.wall} about={text.wall.about}>
       <Shown of={calls} isEmpty={(all) => all.length === 0} empty={<Panel><Empty title={text.wall.none}>{text.wall.noneHint}</Empty></Panel>}>
@@ -116,7 +123,7 @@ export function WallScreen() {
               >
                 <Stack gap="md">
                   {call.participants.map((participant) => (
-                    <Participant key={participant.actor} of={participant} call={call.id} done={done.filter((each) => each.call === call.id && each.actor === participant.actor).map(({ action }) => action)} onAct={want} />
+                    <Participant key={participant.actor} of={participant} call={call.id} onAct={want} />
                   ))}
                 </Stack>
               </Panel>
@@ -127,9 +134,9 @@ export function WallScreen() {
       <Act
         wanted={wanted}
         onClose={() => want(undefined)}
-        onDone={(acted) => {
+        onDone={() => {
           want(undefined);
-          remember((before) => [...before.filter((each) => each.call !== acted.call || each.actor !== acted.actor || each.action !== acted.action), acted]);
+          void queries.invalidateQueries({ queryKey: ['wall'] });
         }}
       />
     </Screen>

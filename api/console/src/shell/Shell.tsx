@@ -15,6 +15,7 @@ import { useTell } from '../parts/told';
 import { text } from '../text/en';
 import { Palette } from './Palette';
 import { Mark } from './SignIn';
+import { Tenant } from './Tenant';
 
 const GROUPS = ['work', 'look', 'steer', 'you'] as const;
 
@@ -107,9 +108,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <Text fw={700} visibleFrom="xs">
               Chaperone
             </Text>
-            <Text size="sm" c="dimmed" visibleFrom="md">
-              {session.tenant}
-            </Text>
+            <Tenant />
           </Group>
           <UnstyledButton className="surface" onClick={openPalette} px="sm" py={5} w={340} visibleFrom="sm">
             <Group justify="space-between" wrap="nowrap" gap="xs">

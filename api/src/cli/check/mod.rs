@@ -181,6 +181,7 @@ fn item_of(thing: Thing, clock: &Clock) -> (Option<serde_json::Value>, String, A
         conversation: line.conversation.as_deref().map(Into::into),
         call: None,
         reference: None,
+        message: None,
         occurred_at: now,
         received_at: now,
     };

@@ -294,7 +294,7 @@ fn notices_table(list: &Value) -> String {
 fn shown(letter: &Value) -> String {
     let mut text = String::new();
     let members = ["id", "kind", "lane", "reason", "attempts", "bytes", "at"];
-    let of_item = ["tenant", "actor", "conversation", "call", "reference", "occurred_at", "received_at"];
+    let of_item = ["tenant", "actor", "conversation", "call", "reference", "message", "occurred_at", "received_at"];
     let cells = members.iter().map(|member| (member, cell(letter, member)));
     let cells = cells.chain(of_item.iter().map(|member| (member, cell(&letter["item"], member))));
     for (name, value) in cells.filter(|(_, value)| !value.is_empty()) {

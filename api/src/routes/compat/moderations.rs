@@ -203,6 +203,7 @@ async fn judge_piece(app: &Arc<App>, tenant: &TenantId, piece: Piece) -> Result<
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: now,
         received_at: now,
     };

@@ -347,6 +347,7 @@ async fn score(app: &Arc<App>, tenant: &TenantId, text: &str) -> Result<Scores, 
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: now,
         received_at: now,
     };

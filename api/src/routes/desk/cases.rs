@@ -13,6 +13,7 @@ use pipeline::{
         case::{Case, CaseDraft, CaseFacts, CaseState, Evidence, Exhibit, Priority, Source},
         decision::Decision,
         staff::{Permission, Role, Staff},
+        version::{MessageHistory, named_in},
     },
     store::desk::{
         Page,
@@ -29,7 +30,7 @@ use uuid::Uuid;
 
 use super::{
     length,
-    views::{CaseList, CaseView, DecisionView, EvidenceView, HoldView, ReporterView},
+    views::{CaseList, CaseView, DecisionView, EvidenceView, HoldView, MessageHistoryView, ReporterView},
     word,
 };
 use crate::{
@@ -341,6 +342,9 @@ pub struct CasePage {
     evidence: Vec<Evidence>,
     /// The pictures of it.
     media: Vec<MediaView>,
+    /// What the messages in it said over time, when their platform names them (`message` of an item).
+    #[schema(value_type = Vec<MessageHistoryView>)]
+    versions: Vec<MessageHistory>,
     /// Other cases about the same person, newest first.
     #[schema(value_type = Vec<CaseView>)]
     history: Vec<Case>,
@@ -400,6 +404,7 @@ async fn case_page(app: &App, staff: &Staff, id: CaseId) -> Result<CasePage, Api
         .filter(|other| other.id != id && other.source.acts() && !(measured && other.id == about))
         .map(|other| seen(staff, other))
         .collect();
+    let versions = desk.versions(&staff.tenant, named_in(&evidence)).await?;
     let signer = app.desk.signer(desk).await?;
     let now = desk.now();
     let names = evidence.iter().filter_map(|evidence| match &evidence.exhibit {
@@ -415,7 +420,18 @@ async fn case_page(app: &App, staff: &Staff, id: CaseId) -> Result<CasePage, Api
         .collect();
     desk.note(staff, "case.viewed", format!("case:{id}"), json!({ "version": case.version })).await?;
     let viewers = app.desk.look(&staff.tenant, id, &staff.name, now);
-    Ok(CasePage { case: seen(staff, case), evidence, media, history, decisions, reporter, hold, viewers, now })
+    Ok(CasePage {
+        case: seen(staff, case),
+        evidence,
+        media,
+        versions,
+        history,
+        decisions,
+        reporter,
+        hold,
+        viewers,
+        now,
+    })
 }
 
 /// What opens a picture.

@@ -69,14 +69,18 @@ pub struct NewDecision {
     /// Also close every open report of this person in the same way.
     #[serde(default)]
     all_reports: bool,
+    /// With the action `remove`: also remove the copies of its pictures (`GET /v1/cases/{id}/copies`), whoever showed them.
+    #[serde(default)]
+    copies: bool,
 }
 
 impl Payload for NewDecision {}
 
 impl From<NewDecision> for DecisionDraft {
     fn from(new: NewDecision) -> Self {
-        let NewDecision { key, ruling, action, seconds, rule, reason, note, seen, looked_seconds, all_reports } = new;
-        Self { key, ruling, action, seconds, rule, reason, note, seen, looked_seconds, all_reports }
+        let NewDecision { key, ruling, action, seconds, rule, reason, note, seen, looked_seconds, all_reports, copies } =
+            new;
+        Self { key, ruling, action, seconds, rule, reason, note, seen, looked_seconds, all_reports, copies }
     }
 }
 

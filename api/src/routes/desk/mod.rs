@@ -3,6 +3,7 @@
 pub mod alike;
 pub mod appeals;
 pub mod audit;
+pub mod banks;
 pub mod cases;
 pub mod decisions;
 pub mod people;
@@ -10,6 +11,7 @@ pub mod quality;
 pub mod reports;
 pub mod session;
 pub mod settings;
+pub mod statements;
 pub mod stats;
 pub mod stream;
 pub mod users;
@@ -57,10 +59,12 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(session::sign_in, session::me, session::sign_out))
         .routes(routes!(session::set_up))
         .routes(routes!(session::change_profile))
+        .routes(routes!(session::change_tenant))
         .routes(routes!(session::change_password))
         .routes(routes!(session::new_code, session::confirm_code, session::drop_code))
         .routes(routes!(users::list, users::create))
         .routes(routes!(users::change))
+        .routes(routes!(users::let_in, users::keep_out))
         .routes(routes!(settings::show, settings::put))
         .routes(routes!(stats::queues))
         .routes(routes!(stats::stats))
@@ -76,6 +80,13 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(cases::next))
         .routes(routes!(cases::show))
         .routes(routes!(alike::similar))
+        .routes(routes!(banks::copies))
+        .routes(routes!(banks::list))
+        .routes(routes!(banks::put, banks::remove))
+        .routes(routes!(banks::entries, banks::add))
+        .routes(routes!(banks::take_out))
+        .routes(routes!(banks::export))
+        .routes(routes!(banks::import))
         .routes(routes!(cases::claim))
         .routes(routes!(cases::step))
         .routes(routes!(cases::note))
@@ -85,6 +96,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(decisions::show))
         .routes(routes!(decisions::undo))
         .routes(routes!(decisions::statement))
+        .routes(routes!(statements::list))
+        .routes(routes!(statements::export))
+        .routes(routes!(statements::queue, statements::withdraw))
+        .routes(routes!(statements::sent))
         .routes(routes!(reports::move_report))
         .routes(routes!(reports::reporter, reports::mute))
         .routes(routes!(appeals::submit, appeals::list))

@@ -10,6 +10,7 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use pipeline::{
+    item::TenantId,
     review::{
         staff::{Comfort, Permission, Role, Staff, User, check_password},
         wellness::{Advice, Exposure},
@@ -26,7 +27,7 @@ use crate::{
     error::{ApiError, ErrorBody},
     extract::{Json as Body, Payload, apart},
     password,
-    seat::{Anybody, COOKIE, Seat, cookie, digest},
+    seat::{Anybody, COOKIE, Seat, Seated, cookie, digest},
 };
 
 /// How long somebody stays signed in.
@@ -57,8 +58,12 @@ pub struct SessionView {
     login: String,
     /// What to call them.
     name: String,
-    /// Whose rows they see.
+    /// Whose rows they see now.
     tenant: String,
+    /// The tenant of their account.
+    home: String,
+    /// Where they may go (`PUT /v1/session/tenant`), their own first.
+    tenants: Vec<String>,
     /// `reviewer`, `lead`, `admin`.
     #[schema(value_type = String)]
     role: Role,
@@ -165,9 +170,9 @@ async fn admit(app: &App, user: User, headers: &HeaderMap) -> Result<Response, A
     let random = || password::token().map_err(|error| ApiError::internal(error.to_string()));
     let (token, csrf) = (random()?, random()?);
     desk.open_session(&user, digest(&token), csrf.clone(), desk.now() + SESSION).await?;
-    let totp = user.totp;
-    let staff = Staff { tenant: user.tenant, name: user.login, role: user.role, profile: user.profile };
-    let view = view(app, &staff, Some(csrf), totp).await?;
+    let staff =
+        Staff { tenant: user.tenant.clone(), name: user.login.clone(), role: user.role, profile: user.profile.clone() };
+    let view = view(app, &staff, Some(&Seated { digest: digest(&token), csrf, user })).await?;
     let mut response = ([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response();
     set_cookie(&mut response, &token, SESSION.num_seconds(), headers)?;
     Ok(response)
@@ -182,8 +187,13 @@ fn set_cookie(response: &mut Response, token: &str, seconds: i64, headers: &Head
     Ok(())
 }
 
-async fn view(app: &App, staff: &Staff, csrf: Option<String>, totp: bool) -> Result<SessionView, ApiError> {
+async fn view(app: &App, staff: &Staff, session: Option<&Seated>) -> Result<SessionView, ApiError> {
     let desk = app.services.pipeline.desk();
+    let tenants = match session {
+        Some(session) => desk.tenants_of(&session.user).await?,
+        None => vec![staff.tenant.clone()],
+    };
+    let home = tenants.first().unwrap_or(&staff.tenant).to_string();
     let (exposure, settings) = tokio::try_join!(desk.exposure(staff), desk.settings(&staff.tenant))?;
     let Exposure { items, seconds } = exposure;
     let advice = exposure.advice(&settings.exposure);
@@ -191,10 +201,12 @@ async fn view(app: &App, staff: &Staff, csrf: Option<String>, totp: bool) -> Res
         login: staff.name.clone(),
         name: if staff.profile.name.is_empty() { staff.name.clone() } else { staff.profile.name.clone() },
         tenant: staff.tenant.to_string(),
+        home,
+        tenants: tenants.iter().map(ToString::to_string).collect(),
         role: staff.role,
         permissions: staff.role.permissions(),
-        csrf,
-        totp,
+        csrf: session.map(|session| session.csrf.clone()),
+        totp: session.is_some_and(|session| session.user.totp),
         skills: staff.profile.skills.clone(),
         languages: staff.profile.languages.clone(),
         comfort: staff.profile.comfort.clone(),
@@ -213,9 +225,8 @@ async fn view(app: &App, staff: &Staff, csrf: Option<String>, totp: bool) -> Res
     ),
 )]
 pub async fn me(State(app): State<Shared>, staff: Seat<Anybody>) -> Result<Response, ApiError> {
-    let (csrf, totp) =
-        staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view(&app, &staff, csrf, totp).await?)).into_response())
+    let view = view(&app, &staff, staff.session.as_ref()).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 
 /// Sign out
@@ -283,10 +294,10 @@ pub(super) async fn hash(given: String) -> Result<String, ApiError> {
     apart(move || password::hash(&given).map_err(|error| ApiError::internal(error.to_string()))).await
 }
 
-/// Refuses keys: they have no account.
-fn account<N>(staff: &Seat<N>) -> Result<(), ApiError> {
-    match staff.session {
-        Some(_) => Ok(()),
+/// The session, with the account at home. Keys have none.
+fn account<N>(staff: &Seat<N>) -> Result<&Seated, ApiError> {
+    match &staff.session {
+        Some(session) => Ok(session),
         None => Err(ApiError::invalid("session_needed", "A key has no account: sign in (`POST /v1/session`).")),
     }
 }
@@ -317,7 +328,7 @@ pub async fn change_profile(
     staff: Seat<Anybody>,
     Body(given): Body<OwnProfile>,
 ) -> Result<Json<SessionView>, ApiError> {
-    account(&staff)?;
+    let session = account(&staff)?;
     let mut changed = (*staff).clone();
     if let Some(name) = given.name {
         changed.profile.name = name.chars().take(100).collect();
@@ -326,10 +337,43 @@ pub async fn change_profile(
         changed.profile.comfort = comfort;
     }
     let change = UserChange { profile: Some(changed.profile.clone()), ..UserChange::default() };
-    app.services.pipeline.desk().change_user(&staff.tenant, &staff.name, change, &staff.name).await?;
-    let (csrf, totp) =
-        staff.session.as_ref().map_or((None, false), |session| (Some(session.csrf.clone()), session.totp));
-    Ok(Json(view(&app, &changed, csrf, totp).await?))
+    app.services.pipeline.desk().change_user(&session.user.tenant, &staff.name, change, &staff.name).await?;
+    Ok(Json(view(&app, &changed, Some(session)).await?))
+}
+
+/// Where to go.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "tenant": "acme" }))]
+pub struct NewPlace {
+    /// One of the session's `tenants`.
+    #[schema(value_type = String, example = "acme")]
+    tenant: TenantId,
+}
+
+impl Payload for NewPlace {}
+
+/// Go to another tenant
+///
+/// For admins who were let into it (`chaperone users let-in`, `PUT /v1/users/{login}/tenants/{tenant}`): from now on the session sees and does what is
+/// there, and both audits say so.
+#[utoipa::path(
+    put, path = "/v1/session/tenant", tag = "session", operation_id = "change_tenant", request_body = NewPlace,
+    responses(
+        (status = 200, description = "There", body = SessionView),
+        (status = 404, description = "Not one of yours", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn change_tenant(
+    State(app): State<Shared>,
+    staff: Seat<Anybody>,
+    Body(given): Body<NewPlace>,
+) -> Result<Json<SessionView>, ApiError> {
+    let session = account(&staff)?;
+    app.services.pipeline.desk().go_to(&staff, &session.user, &session.digest, &given.tenant).await?;
+    let there = Staff { tenant: given.tenant, ..(*staff).clone() };
+    Ok(Json(view(&app, &there, Some(session)).await?))
 }
 
 /// A new password.
@@ -361,12 +405,12 @@ pub async fn change_password(
     staff: Seat<Anybody>,
     Body(given): Body<NewPassword>,
 ) -> Result<StatusCode, ApiError> {
-    account(&staff)?;
+    let home = account(&staff)?.user.tenant.clone();
     let desk = app.services.pipeline.desk();
     check_password(&given.new, &staff.name)?;
     confirm(&app, &staff, given.current).await?;
     let change = UserChange { password: Some(hash(given.new).await?), ..UserChange::default() };
-    desk.change_user(&staff.tenant, &staff.name, change, &staff.name).await?;
+    desk.change_user(&home, &staff.name, change, &staff.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -431,14 +475,14 @@ pub async fn confirm_code(
     staff: Seat<Anybody>,
     Body(given): Body<ConfirmCode>,
 ) -> Result<StatusCode, ApiError> {
-    account(&staff)?;
+    let home = account(&staff)?.user.tenant.clone();
     let desk = app.services.pipeline.desk();
     let now = u64::try_from(desk.now().timestamp()).unwrap_or_default();
     if password::totp_step(&given.secret, &staff.name, &given.code, now).is_none() {
         return Err(ApiError::invalid("code_wrong", "This is not the code of now: check the clock of your device."));
     }
     let change = UserChange { totp: Some(Some(given.secret)), ..UserChange::default() };
-    desk.change_user(&staff.tenant, &staff.name, change, &staff.name).await?;
+    desk.change_user(&home, &staff.name, change, &staff.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -463,9 +507,9 @@ pub async fn drop_code(
     staff: Seat<Anybody>,
     Body(given): Body<DropCode>,
 ) -> Result<StatusCode, ApiError> {
-    account(&staff)?;
+    let home = &account(&staff)?.user.tenant;
     confirm(&app, &staff, given.password).await?;
     let change = UserChange { totp: Some(None), ..UserChange::default() };
-    app.services.pipeline.desk().change_user(&staff.tenant, &staff.name, change, &staff.name).await?;
+    app.services.pipeline.desk().change_user(home, &staff.name, change, &staff.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -45,7 +45,7 @@ const KINDS: [&str; 11] = [
 /// Follow the desk
 ///
 /// Server-sent events: `case.opened`, `case.changed`, `case.decided`, `report.…`, `appeal.…`, `moderation.…` as in docs/events.md, and every three
-/// seconds `numbers`: the queues' counts as `GET /v1/review/queues` shows them. Begins with what happens now.
+/// seconds `numbers`: the queues' counts as `GET /v1/review/queues` shows them. Begins with what happens now; ends with the session, or when it goes to another tenant.
 #[utoipa::path(
     get, path = "/v1/review/events", tag = "review", operation_id = "follow_review",
     responses(
@@ -63,7 +63,9 @@ pub async fn stream(State(app): State<Shared>, staff: Seat<ToView>) -> Result<Re
     signal.mark_unchanged();
     let after = app.services.store.last_sequence().await?;
     let ticks = interval_at(Instant::now(), NUMBERS);
-    let follower = Follower { app, staff: (*staff).clone(), after, page: VecDeque::new(), signal, ticks, _slot: slot };
+    let digest = staff.session.as_ref().map(|session| session.digest.clone());
+    let (staff, page, checked) = ((*staff).clone(), VecDeque::new(), Instant::now());
+    let follower = Follower { app, staff, digest, checked, after, page, signal, ticks, _slot: slot };
     let keep_alive = sse::KeepAlive::new().interval(KEEP_ALIVE).text("alive");
     Ok(sse::Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response())
 }
@@ -71,6 +73,10 @@ pub async fn stream(State(app): State<Shared>, staff: Seat<ToView>) -> Result<Re
 struct Follower {
     app: Shared,
     staff: Staff,
+    /// Of the session's cookie.
+    digest: Option<String>,
+    /// When the session was looked at last.
+    checked: Instant,
     after: i64,
     page: VecDeque<Event>,
     signal: watch::Receiver<i64>,
@@ -99,9 +105,24 @@ impl Follower {
                     return Some(line);
                 }
             }
+            if !self.is_seated().await {
+                return None;
+            }
             if let Some(line) = stop.run_until_cancelled(self.fill()).await? {
                 return Some(line);
             }
+        }
+    }
+
+    /// Does the session still hold, in the same tenant and role? A stream outlives neither a sign-out nor being shown out.
+    async fn is_seated(&mut self) -> bool {
+        let Some(digest) = self.digest.as_deref().filter(|_| self.checked.elapsed() >= NUMBERS) else { return true };
+        self.checked = Instant::now();
+        match self.app.services.pipeline.desk().session(digest).await {
+            Ok(Some(session)) => session.tenant == self.staff.tenant && session.user.role == self.staff.role,
+            Ok(None) => false,
+            // Nothing else can be read now either.
+            Err(_) => true,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use pipeline::{
+    item::TenantId,
     review::staff::{Profile, Role, User, check_login, check_password},
     store::desk::accounts::UserChange,
 };
@@ -152,4 +153,65 @@ pub async fn change(
         profile: Some(profile),
     };
     Ok(Json(desk.change_user(&staff.tenant, &login, change, &staff.name).await?))
+}
+
+/// Whether one who asks may say who is in `tenant`: only who is there, or may go there.
+async fn may_open(app: &Shared, staff: &Seat<ToManageUsers>, tenant: &TenantId) -> Result<(), ApiError> {
+    let own = match &staff.session {
+        Some(session) => app.services.pipeline.desk().tenants_of(&session.user).await?,
+        None => vec![staff.tenant.clone()],
+    };
+    if own.contains(tenant) { Ok(()) } else { Err(ApiError::not_found("tenant of yours", tenant)) }
+}
+
+/// Let an admin into another tenant
+///
+/// By an admin of the account's own tenant who may be in the other one as well. For the first one, `chaperone users let-in`.
+#[utoipa::path(
+    put, path = "/v1/users/{login}/tenants/{tenant}", tag = "session", operation_id = "let_user_in",
+    params(("login" = String, Path, description = "The login"), ("tenant" = String, Path, description = "The tenant")),
+    responses(
+        (status = 204, description = "Let in"),
+        (status = 404, description = "No such account, or not a tenant of yours", body = ErrorBody),
+        (status = 409, description = "They are no admin", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn let_in(
+    State(app): State<Shared>,
+    staff: Seat<ToManageUsers>,
+    Path((login, tenant)): Path<(String, TenantId)>,
+) -> Result<StatusCode, ApiError> {
+    let desk = app.services.pipeline.desk();
+    let known = desk.account(&login).await?.filter(|account| account.user.tenant == staff.tenant);
+    let known = known.ok_or_else(|| ApiError::not_found("account", &login))?;
+    may_open(&app, &staff, &tenant).await?;
+    desk.let_in(&known.user, &tenant, true, &staff.name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Show an admin out of a tenant
+///
+/// By an admin of the account's own tenant, or of the tenant that is visited. Holds with the next request.
+#[utoipa::path(
+    delete, path = "/v1/users/{login}/tenants/{tenant}", tag = "session", operation_id = "keep_user_out",
+    params(("login" = String, Path, description = "The login"), ("tenant" = String, Path, description = "The tenant")),
+    responses(
+        (status = 204, description = "Shown out"),
+        (status = 404, description = "They were not let in", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong", body = ErrorBody),
+    ),
+)]
+pub async fn keep_out(
+    State(app): State<Shared>,
+    staff: Seat<ToManageUsers>,
+    Path((login, tenant)): Path<(String, TenantId)>,
+) -> Result<StatusCode, ApiError> {
+    let desk = app.services.pipeline.desk();
+    let known = desk.account(&login).await?;
+    let known = known.filter(|account| account.user.tenant == staff.tenant || tenant == staff.tenant);
+    // Whoever is no guest here is nobody's business here.
+    let known = known.ok_or_else(|| ApiError::not_found("tenant of this account", &tenant))?;
+    desk.let_in(&known.user, &tenant, false, &staff.name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -57,6 +57,7 @@ fn outcome(n: u128, kind: ItemKind, actor: &str, scores: &[(&str, f32)], did: Ac
         conversation: None,
         call: (kind == ItemKind::Frame).then(|| "room".into()),
         reference: None,
+        message: None,
         occurred_at: at(seconds),
         received_at: at(seconds),
     };

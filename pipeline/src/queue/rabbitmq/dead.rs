@@ -265,6 +265,7 @@ fn as_item(letter: &DeadLetter, malformed: Malformed) -> Item {
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: letter.at,
         received_at: letter.at,
     };

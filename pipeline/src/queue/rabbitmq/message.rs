@@ -78,6 +78,8 @@ struct Written<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     occurred_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     received_at: Option<DateTime<Utc>>,
@@ -178,6 +180,7 @@ fn written<'a>(envelope: &Envelope, text: &'a str, trace: Option<&str>) -> Writt
         conversation: envelope.conversation.as_ref().map(|name| name.0.clone()),
         call: envelope.call.as_ref().map(|name| name.0.clone()),
         reference: envelope.reference.clone(),
+        message: envelope.message.clone(),
         occurred_at: Some(envelope.occurred_at),
         received_at: Some(envelope.received_at),
         traceparent: trace.map(str::to_owned),
@@ -196,6 +199,7 @@ fn put_envelope(table: &mut FieldTable, envelope: &Envelope) {
     maybe("conversation", envelope.conversation.as_ref().map(ConversationId::as_str));
     maybe("call", envelope.call.as_ref().map(CallId::as_str));
     maybe("reference", envelope.reference.as_deref());
+    maybe("message", envelope.message.as_deref());
     headers::put(table, "occurred_at", &envelope.occurred_at.to_rfc3339());
     headers::put(table, "received_at", &envelope.received_at.to_rfc3339());
 }
@@ -312,6 +316,7 @@ fn open_text(json: &str, message_id: Option<&str>, now: DateTime<Utc>) -> Result
         conversation: written.conversation.map(ConversationId),
         call: written.call.map(CallId),
         reference: written.reference,
+        message: written.message,
         occurred_at: clamp_occurred(written.occurred_at, received_at),
         received_at,
     };
@@ -342,6 +347,7 @@ fn picture_envelope(
         conversation: text("conversation").map(ConversationId),
         call: text("call").map(CallId),
         reference: text("reference"),
+        message: text("message"),
         occurred_at: clamp_occurred(time("occurred_at")?, received_at),
         received_at,
     })

@@ -201,6 +201,7 @@ pub(crate) fn report(tenant: &str) -> Report {
         conversation: None,
         call: Some("room".into()),
         item: None,
+        message: None,
         reason: "harassment".into(),
         note: Some("ünpleasant\0".into()),
         at: noon(),

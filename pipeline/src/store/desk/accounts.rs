@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{Desk, audit, not_found};
+use super::{Desk, audit, not_found, tenants::PRESENT};
 use crate::{
     error::PipelineError,
     item::{TenantId, UserId},
@@ -44,6 +44,8 @@ impl std::fmt::Debug for Account {
 pub struct Session {
     /// Whose.
     pub user: User,
+    /// Where it is: its account's own tenant, or another that an admin was let into.
+    pub tenant: TenantId,
     /// What requests that change something have to send.
     pub csrf: String,
     /// Until when.
@@ -259,14 +261,19 @@ impl Desk {
             .read("session", move |mut link| {
                 Box::pin(async move {
                     let sql = format!(
-                        "SELECT {COLUMNS}, s.csrf, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
+                        "SELECT {COLUMNS}, s.csrf, s.expires_at, {PRESENT} FROM sessions s JOIN users u ON u.id = s.user_id
                          WHERE s.digest = $1 AND s.expires_at > $2 AND u.disabled = 0"
                     );
                     link.row(sql, values![digest, now]).await
                 })
             })
             .await?;
-        row.map(|row| Ok(Session { user: user(&row)?, csrf: row.string(8)?, expires_at: row.time(9)? })).transpose()
+        row.map(|row| {
+            let user = user(&row)?;
+            let tenant = row.maybe_string(10)?.map_or_else(|| user.tenant.clone(), TenantId);
+            Ok(Session { user, tenant, csrf: row.string(8)?, expires_at: row.time(9)? })
+        })
+        .transpose()
     }
 
     /// Ends a session.

@@ -115,7 +115,11 @@ impl Desk {
                 .as_deref()
                 .or(case.facts.rules.first().map(String::as_str))
                 .unwrap_or("terms of service"),
-            reason: decision.reason.as_deref().unwrap_or(&case.facts.summary),
+            // What a case opened by hand says of itself names a colleague.
+            reason: decision.reason.as_deref().unwrap_or(match case.source {
+                Source::Manual => "It breaks the terms of service.",
+                _ => &case.facts.summary,
+            }),
             labels: &case.facts.labels,
             kinds: &kinds,
             content_at: items.last().map(|item| item.envelope.occurred_at),

@@ -51,7 +51,12 @@ macro_rules! desk_contract {
             c7_second_reviews_and_golden_items_are_measured, c7_the_audit_is_one_chain_however_many_write,
             c7_a_changed_audit_is_found, c6_a_person_is_exported_and_erased_with_a_receipt, c6_a_hold_beats_erasure_and_retention,
             c1_words_of_the_evidence_are_found, c3_accounts_sessions_and_failures, c1_pages_have_no_gap_and_no_repeat,
-            c4_counts_add_up, c2_settings_are_versioned);
+            c4_counts_add_up, c2_settings_are_versioned,
+            c5_every_version_of_a_message_is_kept_and_a_report_pins_what_was_seen, c6_versions_go_with_their_time_and_their_author,
+            m4_banks_are_kept_and_every_change_raises_their_version, c7_copies_of_a_cases_pictures_are_found_and_go_with_their_person,
+            c7_a_removal_takes_the_copies_down_and_undoing_brings_them_back,
+            c3_an_admin_goes_only_where_somebody_let_them_in, c7_statements_go_from_draft_to_sent_and_are_let_go_by_a_person,
+            c4_what_holds_in_a_call_is_known_whoever_did_it);
     };
     ($open:path; $($name:ident),+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,13 +68,23 @@ macro_rules! desk_contract {
 }
 pub(crate) use desk_contract;
 
+mod banks;
 mod people;
 mod records;
+mod statements;
+mod tenants;
 mod verdicts;
+mod versions;
+mod wall;
 
+pub(crate) use banks::*;
 pub(crate) use people::*;
 pub(crate) use records::*;
+pub(crate) use statements::*;
+pub(crate) use tenants::*;
 pub(crate) use verdicts::*;
+pub(crate) use versions::*;
+pub(crate) use wall::*;
 
 type Shared = Arc<dyn Store>;
 
@@ -152,6 +167,7 @@ fn draft(ruling: Ruling) -> DecisionDraft {
         seen: None,
         looked_seconds: 5,
         all_reports: false,
+        copies: false,
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{
     Desk, Page, audit, cases,
     effects::{self, Following},
-    not_found, quality, verdicts,
+    not_found, quality, statements, verdicts,
 };
 use crate::{
     error::PipelineError,
@@ -243,6 +243,9 @@ async fn decide(
         effects::act(link, staff, &case, &mut decision, &evidence, &following).await?;
         effects::close_reports(link, staff, settings, &decision, draft.all_reports).await?;
         verdicts::keep(link, &staff.tenant, &decision, &evidence).await?;
+        if settings.statements {
+            statements::expect(link, &staff.tenant, &decision).await?;
+        }
         match (case.facts.appeal, case.facts.about) {
             (Some(appeal), _) => effects::answer_appeal(link, staff, appeal, &mut decision).await?,
             // Two reviewers differed, and a lead agrees with the second.

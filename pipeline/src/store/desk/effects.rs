@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
-use super::{Desk, appeals, audit, decide, event, reports};
+use super::{Desk, appeals, audit, decide, event, reports, statements};
 use crate::{
     action::{Action, ActionKind},
     enforcement::{inverse::inverse, strikes::StrikeRules},
@@ -41,6 +41,7 @@ fn bare_envelope(tenant: &TenantId, subject: &str, at: DateTime<Utc>) -> Envelop
         conversation: None,
         call: None,
         reference: None,
+        message: None,
         occurred_at: at,
         received_at: at,
     }
@@ -55,6 +56,8 @@ pub(crate) struct Following {
     pub(crate) strikes: u32,
     /// What strikes lead to.
     pub(crate) rules: Option<StrikeRules>,
+    /// Items that show the same as the case's pictures, and are to be removed with them.
+    pub(crate) copies: Vec<Envelope>,
 }
 
 /// Does what the decision says, and notes in it what was done. Actions on the content go to every item of the case; those on the person once.
@@ -72,6 +75,9 @@ pub(super) async fn act(
             if kind != ActionKind::Remove || subjects.is_empty() {
                 let last = subjects.pop();
                 subjects = vec![last.unwrap_or_else(|| bare_envelope(&staff.tenant, &case.subject, decision.at))];
+            }
+            if kind == ActionKind::Remove {
+                subjects.extend(following.copies.iter().cloned());
             }
             let by = pseudonym(staff.tenant.as_str(), &staff.name);
             for (index, subject) in subjects.into_iter().enumerate() {
@@ -243,6 +249,7 @@ pub(super) async fn overturn(
     if link.run(sql, values![staff.tenant.as_str(), about.to_string(), by.at]).await? == 0 {
         return Ok(());
     }
+    statements::withdraw(link, &staff.tenant, about).await?;
     for action in &first.actions {
         if let Ok(id) = action.parse() {
             undo(link, staff, by, ActionId(id)).await?;

@@ -8,13 +8,17 @@
 //! | notes, taking back, statements of reasons | [`after`] |
 //! | what people report, and who is believed | [`reports`] |
 //! | objections | [`appeals`] |
-//! | accounts, sessions, failed sign-ins | [`accounts`] |
+//! | accounts, sessions, failed sign-ins; where admins may be | [`accounts`], [`tenants`] |
 //! | the chain of who did what | [`audit`] |
 //! | agreement, golden items, exposure | [`quality`] |
 //! | the last word on each item, for backtests and tuning | [`verdicts`] |
 //! | export, erasure, holds, retention | [`people`] |
 //! | counts | [`stats`] |
+//! | statements of reasons on their way | [`statements`] |
 //! | words of the evidence | [`search`] |
+//! | banks of known pictures; copies of a picture | [`banks`], [`pictures`] |
+//! | what edited messages said | [`versions`] |
+//! | what holds for people in a call | [`wall`] |
 //!
 //! Invariants: a case is never given to two people; who decided a case never gets its appeal or its second review; a decision, what it does, its
 //! events and its audit entry are written together or not at all. Locks are taken in the order case, report, appeal, audit, events.
@@ -23,20 +27,26 @@ pub mod accounts;
 pub mod after;
 pub mod appeals;
 pub mod audit;
+pub mod banks;
 pub mod cases;
 pub mod claims;
 #[cfg(test)]
 pub(crate) mod contract;
 pub mod decide;
 pub(crate) mod effects;
-#[cfg(test)]
-pub(crate) mod measure;
+#[cfg(feature = "servers")]
+pub mod measure;
 pub mod people;
+pub mod pictures;
 pub mod quality;
 pub mod reports;
 pub mod search;
+pub mod statements;
 pub mod stats;
+pub mod tenants;
 pub mod verdicts;
+pub mod versions;
+pub mod wall;
 
 use std::{sync::Arc, time::Duration};
 

@@ -103,6 +103,7 @@ impl Desk {
                         "SELECT outcome FROM outcomes WHERE tenant = $1 AND actor = $2 LIMIT $3",
                     )),
                     ("evidence", "SELECT body FROM evidence WHERE tenant = $1 AND subject = $2 AND body IS NOT NULL ORDER BY id LIMIT $3"),
+                    ("message_versions", "SELECT body FROM message_versions WHERE tenant = $1 AND actor = $2 ORDER BY at LIMIT $3"),
                     ("decisions", "SELECT body FROM decisions WHERE tenant = $1 AND subject = $2 ORDER BY id LIMIT $3"),
                     ("reports_made", "SELECT body FROM reports WHERE tenant = $1 AND reporter = $2 ORDER BY at LIMIT $3"),
                     ("appeals", "SELECT body FROM appeals WHERE tenant = $1 AND actor = $2 ORDER BY id LIMIT $3"),
@@ -267,6 +268,14 @@ async fn forget(
             "evidence",
             "UPDATE evidence SET body = NULL, item = NULL, subject = 'erased' WHERE tenant = $1 AND subject = $2",
         ),
+        // What was sent is not ours any more; here go the words for the person.
+        (
+            "statements",
+            "UPDATE statements SET body = NULL, due_at = NULL, state = CASE WHEN state = 'sent' THEN state ELSE 'withdrawn' END
+             WHERE tenant = $1 AND decision IN (SELECT id FROM decisions WHERE tenant = $1 AND subject = $2)",
+        ),
+        ("picture_hashes", "DELETE FROM picture_hashes WHERE tenant = $1 AND actor = $2"),
+        ("message_versions", "DELETE FROM message_versions WHERE tenant = $1 AND actor = $2"),
         ("context", "DELETE FROM context WHERE tenant = $1 AND actor = $2"),
         ("presence", "DELETE FROM presence WHERE tenant = $1 AND actor = $2"),
         ("call_members", "DELETE FROM call_members WHERE tenant = $1 AND actor = $2"),
@@ -485,7 +494,7 @@ async fn forget_actions(link: &mut Link<'_>, tenant: &TenantId, actor: &str) -> 
 
 fn nameless(envelope: &mut Json) {
     if let Some(envelope) = envelope.as_object_mut() {
-        for name in ["actor", "conversation", "call", "reference"] {
+        for name in ["actor", "conversation", "call", "reference", "message"] {
             envelope.remove(name);
         }
     }

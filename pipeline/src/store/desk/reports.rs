@@ -4,14 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Desk, Page, audit, cases, event, not_found};
+use super::{Desk, Page, audit, cases, event, not_found, versions};
 use crate::{
     error::PipelineError,
     item::{ActorId, CaseId, ReportId, TenantId},
     report::{REPORT_RESOLVED, Report},
     review::{
         audit::person,
-        case::{CaseDraft, CaseFacts, Exhibit, Source},
+        case::{CaseDraft, CaseFacts, Exhibit, ItemExhibit, Source},
         reporter::{Credibility, ReportState},
         routing::ReviewSettings,
         staff::Staff,
@@ -240,6 +240,20 @@ fn draft(report: &Report, settings: &ReviewSettings, credibility: &Credibility) 
     draft
 }
 
+/// What was seen becomes evidence, whatever its author makes of it later: named by the report, and there once.
+async fn pin(link: &mut Link<'_>, draft: &mut CaseDraft, seen: ItemExhibit) -> Result<(), PipelineError> {
+    let id = seen.envelope.id;
+    for exhibit in &mut draft.exhibits {
+        if let Exhibit::Report { item, .. } = exhibit {
+            *item = Some(id.to_string());
+        }
+    }
+    if !versions::is_evidence(link, &draft.tenant, &draft.subject, id).await? {
+        draft.exhibits.push(Exhibit::Item(Box::new(seen)));
+    }
+    Ok(())
+}
+
 impl Desk {
     /// Keeps a report, with its events, and makes it a case or part of one; of a muted reporter it is only kept.
     /// [`Recorded::Already`] when its id is known.
@@ -273,7 +287,10 @@ impl Desk {
                     set_state(&mut link, &report.tenant, report.id, closed, None, Some("muted"), Some(now)).await?;
                     return Ok(Recorded::New);
                 }
-                let draft = draft(&report, &settings, &credibility.faded(now, half_life(&settings)));
+                let mut draft = draft(&report, &settings, &credibility.faded(now, half_life(&settings)));
+                if let Some(seen) = versions::reported(&mut link, &report).await? {
+                    pin(&mut link, &mut draft, seen).await?;
+                }
                 let route = settings.route(&draft);
                 let (case, _) = cases::open(&mut link, draft, route).await?;
                 set_state(&mut link, &report.tenant, report.id, ReportState::Queued, Some(case.id), None, None).await?;

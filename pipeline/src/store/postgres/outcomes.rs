@@ -16,10 +16,11 @@ use super::{
     text::{escape, escaped, unescape},
 };
 use crate::{
+    bank::SeenPicture,
     enforcement::{entry::ActionEntry, person::PersonChange},
     error::PipelineError,
     item::{ItemId, TenantId},
-    review::audit::AuditDraft,
+    review::{audit::AuditDraft, case::ItemExhibit},
     store::{
         CaseOpening, ItemRecord, OutcomeRecord, ParticipantChange, Recorded, desk,
         link::{Link, Told},
@@ -50,6 +51,8 @@ pub(super) struct OutcomeRow {
     actor: Option<String>,
     audited: Option<AuditDraft>,
     case: Option<Box<CaseOpening>>,
+    version: Option<Box<ItemExhibit>>,
+    picture: Option<Box<SeenPicture>>,
 }
 
 struct ParticipantRow {
@@ -62,7 +65,18 @@ struct ParticipantRow {
 impl OutcomeRow {
     pub(super) fn new(record: OutcomeRecord) -> Result<Self, PipelineError> {
         let audited = record.audited();
-        let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case } = record;
+        let OutcomeRecord {
+            outcome,
+            participant,
+            context_text,
+            person,
+            entries,
+            events,
+            webhooks,
+            case,
+            version,
+            picture,
+        } = record;
         let events = Appended::new(&events, &webhooks)?;
         let body = encode(&outcome)?;
         let envelope = outcome.envelope;
@@ -84,6 +98,8 @@ impl OutcomeRow {
             actor,
             audited,
             case,
+            version,
+            picture,
             context,
             participant: participant.map(ParticipantRow::new).transpose()?,
             person: person.map(|change| (whose, change)),
@@ -273,6 +289,14 @@ async fn desk_work(
         desk::cases::open(&mut Link::postgres(connection, told), draft, route).await?;
         let (events, webhooks) = std::mem::take(told).split(&hooks);
         more.push(Appended::new(&events, &webhooks)?);
+    }
+    for row in fresh.iter() {
+        if let Some(version) = &row.version {
+            desk::versions::keep(&mut Link::postgres(connection, told), version, time(row.decided_at)).await?;
+        }
+        if let Some(picture) = &row.picture {
+            desk::pictures::keep(&mut Link::postgres(connection, told), picture).await?;
+        }
     }
     let mut by_tenant: BTreeMap<&str, Vec<AuditDraft>> = BTreeMap::new();
     for row in fresh.iter() {

@@ -22,7 +22,18 @@ pub(super) async fn record_outcome(store: &SqliteStore, record: OutcomeRecord) -
 
 async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded, PipelineError> {
     let audited = record.audited();
-    let OutcomeRecord { outcome, participant, context_text, person, entries, events, webhooks, case } = record;
+    let OutcomeRecord {
+        outcome,
+        participant,
+        context_text,
+        person,
+        entries,
+        events,
+        webhooks,
+        case,
+        version: kept,
+        picture,
+    } = record;
     let envelope = &outcome.envelope;
     if let Some(change) = &participant
         && version(scope, &envelope.tenant, change).await? != change.seen
@@ -87,6 +98,12 @@ async fn record_in(scope: &mut Scope, record: OutcomeRecord) -> Result<Recorded,
     if let Some(opening) = case {
         hooks = opening.hooks;
         desk::cases::open(&mut link, opening.draft, opening.route).await?;
+    }
+    if let Some(version) = kept {
+        desk::versions::keep(&mut link, &version, outcome.decided_at).await?;
+    }
+    if let Some(picture) = picture {
+        desk::pictures::keep(&mut link, &picture).await?;
     }
     if let Some(draft) = audited {
         desk::audit::append_all(&mut link, &envelope.tenant, vec![draft]).await?;

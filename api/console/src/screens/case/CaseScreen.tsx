@@ -16,8 +16,9 @@ import { Ago, Chip, Due, Key, Keyed, Priority, setServiceTime, useNow } from '..
 import { Panel, Shown } from '../../parts/state';
 import { useTell } from '../../parts/told';
 import { text } from '../../text/en';
-import { Decide, EMPTY, timed, type Draft } from './Decide';
-import { Evidence, envelopeOf, reasonsOf, type Veil } from './Evidence';
+import { Decide, EMPTY, removes, timed, type Draft } from './Decide';
+import { Evidence, type Veil } from './Evidence';
+import { envelopeOf, reasonsOf } from './judged';
 import { Line, PersonSide } from './PersonSide';
 import { Statement } from './Statement';
 import { Assign, Escalate, Help, Hold, Move } from './dialogs';
@@ -187,6 +188,7 @@ function Loaded({ page }: { page: CasePage }) {
       seen: about.version,
       looked_seconds: looked(),
       all_reports: draft.allReports,
+      copies: draft.copies && removes(choice),
     });
   };
   const skip = () => (mine ? step.mutate({ step: 'skip' }, { onSuccess: () => next.mutate() }) : next.mutate());

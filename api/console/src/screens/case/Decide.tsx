@@ -2,7 +2,7 @@
 import { Button, Checkbox, Group, Select, Stack, Text, TextInput, Textarea } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { settingsQuery } from '../../api/queries';
+import { copiesQuery, settingsQuery } from '../../api/queries';
 import type { Case } from '../../api/types';
 import { CHOICES, choiceName, type Choice } from '../../domain/keys';
 import type { Suggestion } from '../../domain/ladder';
@@ -19,9 +19,12 @@ export interface Draft {
   readonly reason: string;
   readonly note: string;
   readonly allReports: boolean;
+  /** Of a removal: with the copies of its pictures. */
+  readonly copies: boolean;
 }
 
-export const EMPTY: Draft = { reason: '', note: '', allReports: false };
+export const EMPTY: Draft = { reason: '', note: '', allReports: false, copies: true };
+export const removes = (choice: Choice | undefined): boolean => choice?.ruling === 'act' && choice.action === 'remove';
 /** Actions that can have an end. */
 const TIMED = ['blur', 'mute', 'suspend', 'ban'];
 const SPANS = [3600, 86_400, 7 * 86_400, 30 * 86_400];
@@ -52,6 +55,7 @@ function Ready({ rule, onPick }: { rule: string | undefined; onPick: (words: str
 export function Decide({ about, draft, change, letters, suggestion, reports, busy, onChoose, onRule, onSubmit }: Props) {
   const appeal = about.source === 'appeal';
   const chosen = draft.choice && choiceName(draft.choice);
+  const copies = useQuery(copiesQuery(about.id)).data?.copies.length ?? 0;
   const name = (choice: Choice) => {
     const known = choiceName(choice) as keyof typeof text.actions;
     return appeal && known in text.onAppeal ? text.onAppeal[known as keyof typeof text.onAppeal] : text.choices[known as keyof typeof text.choices];
@@ -115,6 +119,7 @@ export function Decide({ about, draft, change, letters, suggestion, reports, bus
       )}
       <Textarea label={text.case.note} autosize minRows={1} maxRows={4} value={draft.note} onChange={(event) => change({ ...draft, note: event.currentTarget.value })} />
       {reports > 0 && <Checkbox label={text.case.allReports} checked={draft.allReports} onChange={(event) => change({ ...draft, allReports: event.currentTarget.checked })} />}
+      {removes(draft.choice) && copies > 0 && <Checkbox label={text.copies.remove(copies)} checked={draft.copies} onChange={(event) => change({ ...draft, copies: event.currentTarget.checked })} />}
       <div className="submit">
         <Button px="xs" onClick={() => onSubmit(true)} disabled={!draft.choice} loading={busy}>
           <Keyed name={text.case.submitNext} letter="N" />

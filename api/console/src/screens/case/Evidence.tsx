@@ -2,13 +2,14 @@
 import { Anchor, Badge, Button, Collapse, Group, Stack, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useMemo, useState } from 'react';
-import type { CasePage, Done, Envelope, Evidence as Row, Exhibit, Reason } from '../../api/types';
-import { bars } from '../../domain/scores';
-import { pieces } from '../../domain/spans';
+import type { CasePage, Envelope, Evidence as Row, Exhibit } from '../../api/types';
 import { Chart } from '../../parts/Chart';
 import { Ago, Chip, Person, percent } from '../../parts/small';
 import { Empty, Panel } from '../../parts/state';
 import { text } from '../../text/en';
+import { Copies, ToBank } from './Copies';
+import { Versions } from './Versions';
+import { Scores, Why, Words, envelopeOf, reasonsOf } from './judged';
 
 /** How pictures are shown. */
 export interface Veil {
@@ -19,65 +20,6 @@ export interface Veil {
 
 const filter = ({ blur, pixels, grey }: Veil, scale = 1): string =>
   [blur ? `blur(${Math.max(1, Math.round(pixels * scale))}px)` : '', grey ? 'grayscale(1)' : ''].join(' ').trim() || 'none';
-
-export const envelopeOf = (exhibit: Exhibit): Envelope | undefined => exhibit.envelope as unknown as Envelope | undefined;
-export const reasonsOf = (exhibit: Exhibit): readonly Reason[] => (exhibit.reasons ?? []) as unknown as readonly Reason[];
-const doneOf = (exhibit: Exhibit): readonly Done[] => (exhibit.actions ?? []) as unknown as readonly Done[];
-
-function Words({ of }: { of: Exhibit }) {
-  const parts = useMemo(() => pieces(of.text ?? '', of.spans ?? []), [of]);
-  return (
-    <div className="words" data-testid="words">
-      {parts.map(({ text: words, labels }, index) =>
-        labels.length === 0 ? (
-          <span key={index}>{words}</span>
-        ) : (
-          <mark key={index} className="mark" data-strong={(labels[0]?.score ?? 0) >= 0.8} title={labels.map(({ label, score }) => `${label} ${percent(score)}`).join(', ')}>
-            {words}
-          </mark>
-        ),
-      )}
-    </div>
-  );
-}
-
-function Scores({ of }: { of: Exhibit }) {
-  const [all, { toggle }] = useDisclosure(false);
-  const found = useMemo(() => bars(of.signals ?? [], of.thresholds ?? {}), [of]);
-  const shown = all ? found : found.filter(({ over }, index) => over || index < 4);
-  if (found.length === 0) return null;
-  return (
-    <Stack gap={6}>
-      {shown.map(({ label, score, threshold, over, model, version }) => (
-        <div key={label} title={`${model} ${version}`}>
-          <Group justify="space-between" gap="xs" wrap="nowrap">
-            <Text size="sm" fw={over ? 600 : 400}>
-              {label}
-            </Text>
-            <Text size="sm" className="numbers">
-              {score.toFixed(2)}
-              {threshold !== undefined && (
-                <Text span size="xs" c="dimmed">
-                  {' '}
-                  {text.case.cut(threshold)}
-                </Text>
-              )}
-            </Text>
-          </Group>
-          <div className="bar" role="img" aria-label={text.case.scoreLabel(label, score, threshold)}>
-            <div className="bar-fill" data-over={over} style={{ width: `${Math.min(score, 1) * 100}%` }} />
-            {threshold !== undefined && <div className="bar-cut" style={{ left: `${Math.min(threshold, 1) * 100}%` }} />}
-          </div>
-        </div>
-      ))}
-      {found.length > shown.length || all ? (
-        <Anchor component="button" type="button" size="xs" onClick={toggle} ta="left">
-          {all ? text.case.fewerScores : text.case.allScores(found.length)}
-        </Anchor>
-      ) : null}
-    </Stack>
-  );
-}
 
 function Before({ of }: { of: Exhibit }) {
   const before = of.before ?? [];
@@ -101,29 +43,6 @@ function Before({ of }: { of: Exhibit }) {
         </Stack>
       </Collapse>
     </div>
-  );
-}
-
-function Why({ of }: { of: Exhibit }) {
-  const [reasons, done] = [reasonsOf(of), doneOf(of)];
-  return (
-    <Group gap={6}>
-      {reasons.map(({ rule, label, score }) => (
-        <Chip key={rule} tone="warn" title={`${label} ${percent(score)}`}>
-          {rule}
-        </Chip>
-      ))}
-      {done.map(({ id, kind, reason }) => (
-        <Chip key={id} title={reason}>
-          {text.case.done(text.actions[kind as keyof typeof text.actions] ?? kind)}
-        </Chip>
-      ))}
-      {of.policy && (
-        <Text size="xs" c="dimmed">
-          {of.policy}
-        </Text>
-      )}
-    </Group>
   );
 }
 
@@ -182,6 +101,11 @@ function Strip({ page, veil }: { page: CasePage; veil: Veil }) {
         {frames.length > 2 && <Chart label={text.case.overTime} at={at} lines={line} height={110} range={[0, 1]} />}
         <Scores of={shown.exhibit} />
         <Why of={shown.exhibit} />
+        {shown.exhibit.media?.[0] !== undefined && shown.url && (
+          <div>
+            <ToBank id={page.case.id} media={shown.exhibit.media[0]} />
+          </div>
+        )}
       </Stack>
     </Panel>
   );
@@ -274,6 +198,8 @@ export function Evidence({ page, veil, onBlur, onGrey }: { page: CasePage; veil:
       {others.map((row) => (
         <One key={row.id} row={row} />
       ))}
+      <Copies id={page.case.id} />
+      <Versions page={page} />
       {page.evidence.length === 0 && <Empty title={text.case.noEvidence}>{text.case.noEvidenceHint}</Empty>}
     </Stack>
   );

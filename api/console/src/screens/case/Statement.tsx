@@ -1,8 +1,9 @@
 /** A draft of the EU's statement of reasons, to read and to copy. */
 import { Button, Group, Modal, Table, Text } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { client, take } from '../../api/client';
 import { Shown } from '../../parts/state';
+import { useTell } from '../../parts/told';
 import { text } from '../../text/en';
 
 export function Statement({ opened, onClose, decision }: { opened: boolean; onClose: () => void; decision: string | undefined }) {
@@ -10,6 +11,18 @@ export function Statement({ opened, onClose, decision }: { opened: boolean; onCl
     queryKey: ['statement', decision],
     queryFn: () => take(client.GET('/v1/decisions/{id}/statement', { params: { path: { id: decision ?? '' } } })),
     enabled: opened && decision !== undefined,
+    retry: false,
+  });
+  const tell = useTell();
+  const queries = useQueryClient();
+  const queue = useMutation({
+    mutationFn: (id: string) => take(client.PUT('/v1/statements/{id}', { params: { path: { id } }, body: { statement: null } })),
+    onSuccess: () => {
+      void queries.invalidateQueries({ queryKey: ['statements'] });
+      tell.done(text.statement.queued);
+      onClose();
+    },
+    onError: tell.refused,
   });
   return (
     <Modal opened={opened} onClose={onClose} title={text.statement.title} size="xl">
@@ -34,6 +47,9 @@ export function Statement({ opened, onClose, decision }: { opened: boolean; onCl
             <Group justify="flex-end" mt="sm">
               <Button variant="default" onClick={() => void navigator.clipboard.writeText(JSON.stringify(data, null, 2))}>
                 {text.statement.copy}
+              </Button>
+              <Button loading={queue.isPending} onClick={() => decision !== undefined && queue.mutate(decision)}>
+                {text.statement.queue}
               </Button>
             </Group>
           </>

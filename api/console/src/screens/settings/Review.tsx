@@ -146,6 +146,9 @@ function Form({ kept, version }: { kept: ReviewSettings; version: number }) {
             {tags('graphic_labels', text.settings.graphic)}
             {tags('intimate_reasons', text.settings.intimate)}
             {number('evidence_days', text.settings.evidence)}
+            <NumberInput label={text.settings.versions} min={0} value={draft.version_days ?? 0} onChange={(value) => change({ ...draft, version_days: Number(value) || 0 })} />
+            <NumberInput label={text.settings.copies} min={0} value={draft.copy_days ?? 0} onChange={(value) => change({ ...draft, copy_days: Number(value) || 0 })} />
+            <Switch label={text.settings.statements} checked={draft.statements ?? false} onChange={(event) => change({ ...draft, statements: event.currentTarget.checked })} />
           </Stack>
         </Panel>
       </div>

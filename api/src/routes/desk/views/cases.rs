@@ -248,6 +248,17 @@ pub struct EvidenceView {
     pub exhibit: Option<ExhibitView>,
 }
 
+/// A message with what it said over time.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct MessageHistoryView {
+    /// Whose words.
+    pub actor: String,
+    /// Your id of the message.
+    pub message: String,
+    /// Its versions as each was judged, oldest first: exhibits of the kind `item`. Of a report's `item`, the one that was seen.
+    pub versions: Vec<ExhibitView>,
+}
+
 /// A decision.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -128,6 +128,28 @@ pub struct WallParticipantView {
     pub violations: usize,
     /// Were they disconnected?
     pub disconnected: bool,
+    /// What holds for them, newest first, whoever did it and wherever.
+    pub actions: Vec<WallActionView>,
+}
+
+/// Something that holds for somebody in a call.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct WallActionView {
+    /// Its id: the key of its event `moderation.action`.
+    pub id: Uuid,
+    /// `warn`, `blur`, `mute`, `disconnect`, `suspend`, `ban`.
+    #[schema(example = "blur")]
+    pub kind: String,
+    /// `policy`, or the pseudonym of a member of staff.
+    #[schema(example = "policy")]
+    pub by: String,
+    /// A person did it.
+    pub by_hand: bool,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Until when; for good, when absent.
+    #[serde(default)]
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// A running call.
@@ -141,6 +163,48 @@ pub struct WallCallView {
     pub risk: f32,
     /// Who is in it, the highest risk first.
     pub participants: Vec<WallParticipantView>,
+}
+
+/// A statement of reasons as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeptStatementView {
+    /// Whose.
+    pub tenant: String,
+    /// Of which decision.
+    pub decision: Uuid,
+    /// When it was decided.
+    pub at: DateTime<Utc>,
+    /// `draft`, `queued`, `sent`, `failed`, `withdrawn`.
+    #[schema(example = "queued")]
+    pub state: String,
+    /// What is sent; absent until somebody let it go.
+    #[serde(default)]
+    pub statement: Option<StatementView>,
+    /// Tries to send it.
+    pub tries: u32,
+    /// When the database took it.
+    #[serde(default)]
+    pub sent_at: Option<DateTime<Utc>>,
+    /// Why it could not be sent.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The database's id of it.
+    #[serde(default)]
+    pub remote: Option<String>,
+    /// Who let it go.
+    #[serde(default)]
+    pub by: Option<String>,
+}
+
+/// One page of statements.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct KeptStatementList {
+    /// The statements.
+    pub items: Vec<KeptStatementView>,
+    /// `cursor` of the next page.
+    #[serde(default)]
+    pub next: Option<String>,
 }
 
 /// A draft of the EU's statement of reasons; names and values are those of the Commission's transparency database.

@@ -69,6 +69,9 @@ pub struct KeptReportView {
     /// About which item.
     #[serde(default)]
     pub item: Option<Uuid>,
+    /// About which message.
+    #[serde(default)]
+    pub message: Option<String>,
     /// Your code.
     pub reason: String,
     /// The reporter's words.

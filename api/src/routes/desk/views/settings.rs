@@ -142,6 +142,15 @@ pub struct ReviewSettingsView {
     pub require_rule: bool,
     /// Days that evidence is kept after the decision.
     pub evidence_days: u32,
+    /// Days that the versions of messages which the platform names are kept; 0: none is.
+    #[serde(default)]
+    pub version_days: u32,
+    /// Days in which copies of a picture are found; 0: none is looked for.
+    #[serde(default)]
+    pub copy_days: u32,
+    /// Does a decision that restricts something want a statement of reasons?
+    #[serde(default)]
+    pub statements: bool,
     /// Days in which a reporter's past counts half.
     pub credibility_half_life_days: u32,
     /// Labels of what harms to look at.

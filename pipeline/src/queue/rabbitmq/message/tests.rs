@@ -20,6 +20,7 @@ fn opened(letter: Letter) -> Vec<Parcel> {
 fn items_survive_being_written_and_read() {
     let mut odd = text("a", "ünï \"quoted\" \n ✓");
     odd.envelope.reference = Some("msg-1".into());
+    odd.envelope.message = Some("msg-1".into());
     let items = [
         odd,
         picture(ItemKind::Frame, b"\xFF\xD8\xFF"),

@@ -11,6 +11,7 @@ pub(super) fn report(reporter: &str, subject: &str, reason: &str) -> Report {
         conversation: None,
         call: None,
         item: None,
+        message: None,
         reason: reason.into(),
         note: Some("they said \\ things\0".into()),
         at: noon(),

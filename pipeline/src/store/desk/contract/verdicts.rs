@@ -91,7 +91,7 @@ pub(crate) async fn p3_strikes_by_hand_lead_where_the_policys_lead(store: &Share
         reason: "Too often.".into(),
     };
     let terms = Terms { window: Some(rules.window), acknowledge: None };
-    let following = Following { terms, strikes: 2, rules: Some(rules) };
+    let following = Following { terms, strikes: 2, rules: Some(rules), copies: vec![] };
     let person = async || store.load_person(&tenant(), &"ann".into(), noon()).await.unwrap();
     let mut last = None;
     for (strikes, restrictions) in [(2, 1), (4, 3)] {
@@ -114,8 +114,12 @@ pub(crate) async fn p5_a_decision_that_falls_gives_its_strikes_back(store: &Shar
     let (desk, _) = desk(store);
     let id = desk.open_case(find("ann")).await.unwrap().0.id;
     take(&desk, &mia(), id).await;
-    let following =
-        Following { terms: Terms { window: Some(TimeDelta::days(30)), acknowledge: None }, strikes: 3, rules: None };
+    let following = Following {
+        terms: Terms { window: Some(TimeDelta::days(30)), acknowledge: None },
+        strikes: 3,
+        rules: None,
+        copies: vec![],
+    };
     let done = desk.decide(&mia(), id, draft(Ruling::Act), following).await.unwrap().decision;
     let person = store.load_person(&tenant(), &"ann".into(), noon()).await.unwrap();
     assert_eq!((person.strikes, person.restrictions.len()), (3, 1), "a suspension by hand keeps out like any other");
