@@ -107,7 +107,9 @@ async fn x4_two_who_wait_are_paired_by_the_service() {
     let place = service.get("/v1/pairing/p0").await.expect(200);
     assert_eq!((place["state"].as_str(), &place["match"]["id"]), (Some("matched"), &created.data["data"]["match"]));
     assert_eq!(service.get("/v1/pairing/p2").await.status, 404);
-    service.put("/v1/pairing/p2", &json!({})).await.expect(200);
+    service.send(service.request("PUT", "/v1/pairing/p2")).await.expect(200);
+    let wrong = service.send(service.request("PUT", "/v1/pairing/p2").body("tier=1")).await;
+    assert_eq!(wrong.code(), "unsupported_media_type", "none is fine, another is not");
     assert_eq!(service.delete("/v1/pairing/p2").await.status, 204);
     assert_eq!(service.get("/v1/pairing/p2").await.status, 404);
 }

@@ -6,6 +6,8 @@
 
 pub(in crate::store) mod statements;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -45,6 +47,23 @@ pub trait MatchStore: Send + Sync {
         person: &ProfileId,
         others: &[ProfileId],
     ) -> Result<Vec<Tie>, PipelineError>;
+    /// Likes of `person` by people whom they have not answered, newest first.
+    async fn likes_to(&self, tenant: &TenantId, person: &ProfileId, limit: usize) -> Result<Vec<Tie>, PipelineError>;
+    /// What people like, as [`MatchStore::put_taste`] wrote it for `model`, in the order of `ids`; empty where there is none.
+    async fn load_tastes(
+        &self,
+        tenant: &TenantId,
+        ids: &[ProfileId],
+        model: &str,
+    ) -> Result<Vec<Arc<[f32]>>, PipelineError>;
+    /// Writes what somebody likes, in the vectors of `model`. The newest stays.
+    async fn put_taste(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        model: &str,
+        taste: &[f32],
+    ) -> Result<(), PipelineError>;
 
     /// One match.
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError>;

@@ -112,6 +112,39 @@ async fn x5_a_list_stands_for_the_day_and_changes_with_it() {
 }
 
 #[tokio::test]
+async fn x5_who_likes_somebody_is_shown_to_them_soon() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    for n in 10..200 {
+        put(&service.pipeline, &format!("p{n}"), &["chess", "tea"], Terms::default()).await;
+    }
+    put(&service.pipeline, "far", &["rugby"], Terms::default()).await;
+    service.pipeline.answer(&tenant(), &"far".into(), &"p0".into(), true).await.unwrap();
+    let list = recommended(&service.pipeline, "p0").await;
+    assert!(list.contains(&"far".to_owned()), "one of two hundred, and not the nearest: {list:?}");
+    // Whoever passed is not shown again, whatever the other said.
+    service.pipeline.answer(&tenant(), &"p0".into(), &"far".into(), false).await.unwrap();
+    service.clock.advance(TimeDelta::days(1));
+    assert!(!recommended(&service.pipeline, "p0").await.contains(&"far".to_owned()));
+}
+
+#[tokio::test]
+async fn x2_an_answer_does_not_tell_the_model_what_it_is_to_learn() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let weight = async || {
+        let model = service.pipeline.learned(&tenant()).await.unwrap();
+        let place = model.features.iter().position(|name| name == "learned_taste").unwrap();
+        (model.learner.mean[place], model.version())
+    };
+    let (prior, _) = weight().await;
+    service.pipeline.answer(&tenant(), &"p0".into(), &"p1".into(), true).await.unwrap();
+    assert_eq!(weight().await, (prior, 1), "before the first answer nobody has a taste");
+    service.pipeline.answer(&tenant(), &"p0".into(), &"p2".into(), true).await.unwrap();
+    assert!(weight().await.0 != prior, "after it they have");
+}
+
+#[tokio::test]
 async fn x3_recommendations_hold_the_limits_of_both_sides() {
     let service = Harness::new().await;
     let seeks = |genders: &[&str], max_age| Seeks {
@@ -431,7 +464,7 @@ async fn x7_who_is_erased_leaves_nothing_in_matching() {
     recommended(&service.pipeline, "p1").await;
     let staff = Staff { tenant: tenant(), name: "ada".into(), role: Role::Admin, profile: Default::default() };
     let receipt = service.pipeline.erase_person(&staff, "p1").await.unwrap();
-    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists"] {
+    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists", "tastes"] {
         assert!(receipt.rows[name] > 0, "{name}: {:?}", receipt.rows);
     }
     assert_eq!(service.index.count().await.unwrap(), 9, "the vector is gone");

@@ -11,7 +11,7 @@ macro_rules! statements {
             error::PipelineError,
             item::{MatchId, ProfileId, TenantId},
             matching::meeting::{Change, DailyList, Match, Origin, Record, Remembered, Ticket, Tie, TieKind},
-            store::row::{carried, decode, encode, limit, stamp, time},
+            store::row::{carried, decode, encode, limit, stamp, time, vector, vector_bytes},
         };
 
         fn list(ids: &[ProfileId]) -> Result<String, sqlx::Error> {
@@ -194,6 +194,53 @@ macro_rules! statements {
             );
             let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(list(others)?).bind(escape(person.as_str()));
             query.fetch_all(connection).await?.iter().map(tie).collect()
+        }
+
+        async fn read_likes_to(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            count: usize,
+        ) -> Result<Vec<Tie>, sqlx::Error> {
+            let sql = "SELECT viewer, other, kind, at FROM ties WHERE tenant = $1 AND other = $2 AND kind = 'like'
+                           AND NOT EXISTS (SELECT 1 FROM ties own WHERE own.tenant = $1 AND own.viewer = $2 AND own.other = ties.viewer)
+                       ORDER BY at DESC, viewer LIMIT $3";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str())).bind(limit(count));
+            query.fetch_all(connection).await?.iter().map(tie).collect()
+        }
+
+        async fn read_tastes(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            ids: &[ProfileId],
+            model: &str,
+        ) -> Result<Vec<std::sync::Arc<[f32]>>, sqlx::Error> {
+            let sql = concat!(
+                "SELECT person, vector FROM tastes WHERE tenant = $1 AND model = $3 AND person IN (",
+                $members,
+                ")"
+            );
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(list(ids)?).bind(model);
+            let mut found = std::collections::HashMap::new();
+            for row in query.fetch_all(connection).await? {
+                let bytes: Vec<u8> = row.try_get(1)?;
+                found.insert(name(row.try_get(0)?)?, vector(&bytes));
+            }
+            Ok(ids.iter().map(|id| found.get(id).cloned().unwrap_or_else(|| [].into())).collect())
+        }
+
+        async fn write_taste(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            model: &str,
+            taste: &[f32],
+        ) -> Result<(), sqlx::Error> {
+            let sql = "INSERT INTO tastes (tenant, person, model, vector) VALUES ($1, $2, $3, $4)
+                       ON CONFLICT (tenant, person) DO UPDATE SET model = excluded.model, vector = excluded.vector";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            query.bind(model).bind(vector_bytes(taste)).execute(connection).await?;
+            Ok(())
         }
 
         /// Reads body.
@@ -407,6 +454,7 @@ macro_rules! statements {
                 "DELETE FROM tickets WHERE tenant = $1 AND person = $2",
                 "DELETE FROM daily_lists WHERE tenant = $1 AND person = $2",
                 "DELETE FROM exposures WHERE tenant = $1 AND person = $2",
+                "DELETE FROM tastes WHERE tenant = $1 AND person = $2",
             ] {
                 let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
                 rows += query.execute(&mut *connection).await?.rows_affected();

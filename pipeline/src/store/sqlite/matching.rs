@@ -1,6 +1,6 @@
 //! What matching remembers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
@@ -115,6 +115,32 @@ impl MatchStore for SqliteStore {
     ) -> Result<Vec<Tie>, PipelineError> {
         let (tenant, person, others) = (tenant.clone(), person.clone(), others.to_vec());
         read!(self, "ties_with", |connection| read_ties_with(connection, &tenant, &person, &others))
+    }
+
+    async fn likes_to(&self, tenant: &TenantId, person: &ProfileId, count: usize) -> Result<Vec<Tie>, PipelineError> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        read!(self, "likes_to", |connection| read_likes_to(connection, &tenant, &person, count))
+    }
+
+    async fn load_tastes(
+        &self,
+        tenant: &TenantId,
+        ids: &[ProfileId],
+        model: &str,
+    ) -> Result<Vec<Arc<[f32]>>, PipelineError> {
+        let (tenant, ids, model) = (tenant.clone(), ids.to_vec(), model.to_owned());
+        read!(self, "load_tastes", |connection| read_tastes(connection, &tenant, &ids, &model))
+    }
+
+    async fn put_taste(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        model: &str,
+        taste: &[f32],
+    ) -> Result<(), PipelineError> {
+        let (tenant, person, model, taste) = (tenant.clone(), person.clone(), model.to_owned(), taste.to_vec());
+        write!(self, "put_taste", |connection| write_taste(connection, &tenant, &person, &model, &taste))
     }
 
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError> {
