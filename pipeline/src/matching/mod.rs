@@ -17,9 +17,11 @@
 //! | people who wait now | [`pairing`], [`assignment`] |
 //! | why two people fit, and what to say first | [`compatibility`], [`icebreaker`] |
 //! | what is remembered of people and between them | [`meeting`] |
+//! | a profile's picture, known again | [`avatar`] |
 //! | dice, seeded by the caller | [`dice`] |
 
 pub mod assignment;
+pub mod avatar;
 pub mod behaviour;
 pub mod compatibility;
 pub mod dice;

@@ -15,7 +15,10 @@ use super::{Event, Recorded};
 use crate::{
     error::PipelineError,
     item::{MatchId, ProfileId, TenantId},
-    matching::meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
+    matching::{
+        avatar::Avatar,
+        meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
+    },
     profile::Profile,
 };
 
@@ -64,6 +67,17 @@ pub trait MatchStore: Send + Sync {
         model: &str,
         taste: &[f32],
     ) -> Result<(), PipelineError>;
+    /// Remembers a person's picture. The newest stays.
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError>;
+    /// Forgets it. `false`: there was none.
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError>;
+    /// Pictures of people of whom moderation or staff said something, after `after` in the order of their ids.
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        limit: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError>;
 
     /// One match.
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError>;

@@ -452,6 +452,45 @@ async fn x7_a_profile_like_that_of_a_banned_person_is_told_to_reviewers() {
     assert!(service.pipeline.standing(&tenant(), &"bob-2".into()).await.unwrap().standing.is_clean(), "only a hint");
 }
 
+fn photo(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/../datasets/photos/{name}.jpg", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+#[tokio::test]
+async fn x7_the_picture_of_a_banned_person_is_known_again_and_told_to_reviewers() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let show = async |id: &str, bytes: Vec<u8>| {
+        let found = service.pipeline.put_avatar(&tenant(), &id.into(), bytes.into()).await;
+        found.map(|found| found.map(|banned| banned.into_iter().map(|(id, _)| id.0).collect::<Vec<_>>()))
+    };
+    assert_eq!(show("p1", photo("p001")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p2", photo("p002")).await.unwrap(), Some(vec![]));
+    // Only of somebody who is banned: p2 has strikes.
+    act(&service, "p1", "ban", json!({})).await;
+    act(&service, "p2", "warn", json!({ "strikes": 1 })).await;
+    follow(&service).await;
+    assert_eq!(show("p3", photo("p002")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p4", photo("p003")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p5", photo("p001")).await.unwrap(), Some(vec!["p1".to_owned()]));
+    assert_eq!(show("p1", photo("p001")).await.unwrap(), Some(vec![]), "nobody resembles themselves");
+    let told: Vec<_> = service.events().await.into_iter().filter(|event| event.kind == "evasion.suspected").collect();
+    assert_eq!((told.len(), &told[0].data["actor"], &told[0].data["signal"]), (1, &json!("p5"), &json!("profile_picture")));
+    let cases = service.pipeline.desk().cases_of(&tenant(), "p5", 9).await.unwrap();
+    assert_eq!((cases.len(), cases[0].facts.rules.as_slice()), (1, ["evasion_suspected".to_owned()].as_slice()));
+    assert!(service.pipeline.standing(&tenant(), &"p5".into()).await.unwrap().standing.is_clean(), "only a hint");
+
+    // A plain colour is not remembered, and takes the place of what was.
+    assert_eq!(show("p5", crate::harness::picture_bytes(2, 0.1)).await.unwrap(), None);
+    let p5 = ProfileId::from("p5");
+    assert_eq!(service.pipeline.delete_avatar(&tenant(), &p5).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(show("nobody", photo("p001")).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(show("p6", b"no picture".to_vec()).await.unwrap_err().kind(), Kind::Invalid);
+    // A ban that was taken back is none, and what was forgotten is like nothing.
+    service.pipeline.delete_avatar(&tenant(), &"p1".into()).await.unwrap();
+    assert_eq!(show("p7", photo("p001")).await.unwrap(), Some(vec![]));
+}
+
 #[tokio::test]
 async fn x7_who_is_erased_leaves_nothing_in_matching() {
     let service = Harness::new().await;
@@ -461,10 +500,11 @@ async fn x7_who_is_erased_leaves_nothing_in_matching() {
         service.pipeline.answer(&tenant(), from, to, true).await.unwrap();
     }
     service.pipeline.wait(&tenant(), &p1, 0).await.unwrap();
+    service.pipeline.put_avatar(&tenant(), &p1, photo("p001").into()).await.unwrap();
     recommended(&service.pipeline, "p1").await;
     let staff = Staff { tenant: tenant(), name: "ada".into(), role: Role::Admin, profile: Default::default() };
     let receipt = service.pipeline.erase_person(&staff, "p1").await.unwrap();
-    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists", "tastes"] {
+    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists", "tastes", "avatars"] {
         assert!(receipt.rows[name] > 0, "{name}: {:?}", receipt.rows);
     }
     assert_eq!(service.index.count().await.unwrap(), 9, "the vector is gone");

@@ -113,7 +113,7 @@ mod tests {
 
     fn month(name: &str) -> Month {
         let (_, ranker) = Ranker::ALL.into_iter().find(|(known, _)| *known == name).unwrap();
-        play(ranker, 300, 20)
+        play(ranker, 200, 12)
     }
 
     #[test]

@@ -6,7 +6,10 @@ use uuid::Uuid;
 use super::{Shared, event, noon, profile};
 use crate::{
     item::{MatchId, ProfileId, TenantId},
-    matching::meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
+    matching::{
+        avatar::{self, Avatar},
+        meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
+    },
     store::{News, Recorded},
 };
 
@@ -217,6 +220,29 @@ pub(crate) async fn x2_a_model_is_written_over_what_was_read_only(store: &Shared
     assert_eq!(store.load_score_model(&b).await.unwrap(), None);
 }
 
+pub(crate) async fn x7_pictures_of_the_marked_are_listed_in_pages(store: &Shared) {
+    let tenant = TenantId::from("a");
+    let avatar = |byte: u8| Avatar::from_bytes(&[byte; avatar::BYTES]).unwrap();
+    let people = ["ann", "bob", "cec"].map(|name| {
+        let mut record = Record::default();
+        record.standing.trust = (name != "bob").then_some(0.5);
+        (ProfileId::from(name), record, 0)
+    });
+    put(store, "a", Change { people: people.to_vec(), ..Change::default() }).await;
+    for (person, byte) in [("ann", 1), ("bob", 2), ("cec", 3), ("dan", 4), ("cec", 5)] {
+        store.put_avatar(&tenant, &person.into(), &avatar(byte)).await.unwrap();
+    }
+    let page = async |after: Option<&str>, limit| {
+        store.marked_avatars(&tenant, after.map(ProfileId::from).as_ref(), limit).await.unwrap()
+    };
+    assert_eq!(page(None, 9).await, [("ann".into(), avatar(1)), ("cec".into(), avatar(5))], "the newest stays");
+    assert_eq!((page(None, 1).await.len(), page(Some("ann"), 9).await), (1, vec![("cec".into(), avatar(5))]));
+    assert!(store.marked_avatars(&"b".into(), None, 9).await.unwrap().is_empty());
+    assert!(store.delete_avatar(&tenant, &"cec".into()).await.unwrap());
+    assert!(!store.delete_avatar(&tenant, &"cec".into()).await.unwrap());
+    assert_eq!(page(None, 9).await, [("ann".into(), avatar(1))]);
+}
+
 pub(crate) async fn x2_a_taste_is_of_one_model(store: &Shared) {
     let (tenant, people) = (TenantId::from("a"), ids(&["bob", "q\\", "ann"]));
     store.put_taste(&tenant, &"ann".into(), "m@1", &[0.25, -1.0]).await.unwrap();
@@ -270,7 +296,8 @@ pub(crate) async fn x7_who_is_forgotten_leaves_their_standing_alone(store: &Shar
     store.put_list(&tenant, &ann, &DailyList { day: noon().date_naive(), people: vec![] }).await.unwrap();
     store.expose(&tenant, &[(ann.clone(), 1.0)], 7).await.unwrap();
     store.put_taste(&tenant, &ann, "m@1", &[1.0]).await.unwrap();
-    assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 7);
+    store.put_avatar(&tenant, &ann, &Avatar::from_bytes(&[0; avatar::BYTES]).unwrap()).await.unwrap();
+    assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 8);
     assert_eq!(store.ties_of(&tenant, &"bob".into(), 9).await.unwrap().len(), 1);
     assert_eq!(store.load_remembered(&tenant, &[ann]).await.unwrap()[0].version, 1, "a ban outlives the profile");
 }

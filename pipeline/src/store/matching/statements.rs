@@ -10,6 +10,7 @@ macro_rules! statements {
         use $crate::{
             error::PipelineError,
             item::{MatchId, ProfileId, TenantId},
+            matching::avatar::Avatar,
             matching::meeting::{Change, DailyList, Match, Origin, Record, Remembered, Ticket, Tie, TieKind},
             store::row::{carried, decode, encode, limit, stamp, time, vector, vector_bytes},
         };
@@ -243,6 +244,49 @@ macro_rules! statements {
             Ok(())
         }
 
+        async fn write_avatar(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            avatar: &Avatar,
+        ) -> Result<(), sqlx::Error> {
+            let sql = "INSERT INTO avatars (tenant, person, bits) VALUES ($1, $2, $3)
+                       ON CONFLICT (tenant, person) DO UPDATE SET bits = excluded.bits";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            query.bind(avatar.to_bytes()).execute(connection).await?;
+            Ok(())
+        }
+
+        async fn remove_avatar(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+        ) -> Result<bool, sqlx::Error> {
+            let query = sqlx::query("DELETE FROM avatars WHERE tenant = $1 AND person = $2");
+            let query = query.bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        }
+
+        async fn read_marked_avatars(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            after: Option<&ProfileId>,
+            count: usize,
+        ) -> Result<Vec<(ProfileId, Avatar)>, sqlx::Error> {
+            let sql = "SELECT avatars.person, avatars.bits FROM match_people
+                       JOIN avatars ON avatars.tenant = match_people.tenant AND avatars.person = match_people.person
+                       WHERE match_people.tenant = $1 AND match_people.marked = 1 AND match_people.person > $2
+                       ORDER BY match_people.person LIMIT $3";
+            let after = escape(after.map_or("", ProfileId::as_str));
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(after).bind(limit(count));
+            let one = |row: &$row| {
+                let bits: Vec<u8> = row.try_get(1)?;
+                let avatar = Avatar::from_bytes(&bits).ok_or_else(|| sqlx::Error::Decode("bits of no avatar".into()))?;
+                Ok((name(row.try_get(0)?)?, avatar))
+            };
+            query.fetch_all(connection).await?.iter().map(one).collect()
+        }
+
         /// Reads body.
         fn found_match(row: &$row) -> Result<Match, sqlx::Error> {
             let body: String = row.try_get(0)?;
@@ -455,6 +499,7 @@ macro_rules! statements {
                 "DELETE FROM daily_lists WHERE tenant = $1 AND person = $2",
                 "DELETE FROM exposures WHERE tenant = $1 AND person = $2",
                 "DELETE FROM tastes WHERE tenant = $1 AND person = $2",
+                "DELETE FROM avatars WHERE tenant = $1 AND person = $2",
             ] {
                 let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
                 rows += query.execute(&mut *connection).await?.rows_affected();

@@ -129,6 +129,23 @@ impl MatchStore for PostgresStore {
         write!(self, "put_taste", |connection| write_taste(connection, tenant, person, model, taste))
     }
 
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+        write!(self, "put_avatar", |connection| write_avatar(connection, tenant, person, avatar))
+    }
+
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError> {
+        write!(self, "delete_avatar", |connection| remove_avatar(connection, tenant, person))
+    }
+
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+        read!(self, "marked_avatars", |connection| read_marked_avatars(connection, tenant, after, count))
+    }
+
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError> {
         read!(self, "load_match", |connection| read_match(connection, tenant, id))
     }

@@ -143,6 +143,26 @@ impl MatchStore for SqliteStore {
         write!(self, "put_taste", |connection| write_taste(connection, &tenant, &person, &model, &taste))
     }
 
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+        let (tenant, person, avatar) = (tenant.clone(), person.clone(), *avatar);
+        write!(self, "put_avatar", |connection| write_avatar(connection, &tenant, &person, &avatar))
+    }
+
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        write!(self, "delete_avatar", |connection| remove_avatar(connection, &tenant, &person))
+    }
+
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+        let (tenant, after) = (tenant.clone(), after.cloned());
+        read!(self, "marked_avatars", |connection| read_marked_avatars(connection, &tenant, after.as_ref(), count))
+    }
+
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError> {
         let tenant = tenant.clone();
         read!(self, "load_match", |connection| read_match(connection, &tenant, id))
