@@ -169,19 +169,9 @@ impl Pipeline {
         exclude.dedup();
         let likes = self.store.likes_to(tenant, viewer.id(), ANSWERS).await?;
         let likers: HashSet<ProfileId> = likes.iter().map(|tie| tie.from.clone()).collect();
-        let near = async |vector: Arc<[f32]>, limit: usize| -> Result<Vec<ProfileId>, PipelineError> {
-            let query = Query {
-                tenant: tenant.clone(),
-                vector,
-                filter: filter::conditions(&viewer.profile.terms),
-                exclude: exclude.clone(),
-                limit,
-            };
-            Ok(self.reader().await?.index.search(query).await?.into_iter().map(|hit| hit.id).collect())
-        };
         let (mut nearest, mut all) = (Vec::new(), false);
         for limit in ASKED {
-            let ids = near(viewer.profile.vector.clone(), limit).await?;
+            let ids = self.near(viewer, viewer.profile.vector.clone(), &exclude, limit).await?;
             all = ids.len() < limit;
             nearest = self.eligible(viewer, &ids).await?;
             if all || nearest.len() >= enough {
@@ -194,7 +184,7 @@ impl Pipeline {
             let length = viewer.profile.vector.len();
             let anywhere: Arc<[f32]> = (0..length).map(|_| dice.normal() as f32).collect();
             for direction in [unit(&viewer.someone.taste), unit(&anywhere)].into_iter().flatten() {
-                ids.extend(near(direction, some).await?);
+                ids.extend(self.near(viewer, direction, &exclude, some).await?);
             }
         }
         let mut seen: HashSet<ProfileId> = HashSet::new();
@@ -209,6 +199,24 @@ impl Pipeline {
             (guest, likes)
         });
         Ok(flagged.collect())
+    }
+
+    /// People near to a direction who may fit the viewer.
+    async fn near(
+        &self,
+        viewer: &Guest,
+        vector: Arc<[f32]>,
+        exclude: &[ProfileId],
+        limit: usize,
+    ) -> Result<Vec<ProfileId>, PipelineError> {
+        let query = Query {
+            tenant: viewer.profile.tenant.clone(),
+            vector,
+            filter: filter::conditions(&viewer.profile.terms),
+            exclude: exclude.to_vec(),
+            limit,
+        };
+        Ok(self.reader().await?.index.search(query).await?.into_iter().map(|hit| hit.id).collect())
     }
 
     /// What they like, as of their own newest list.
