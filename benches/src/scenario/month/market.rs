@@ -204,6 +204,9 @@ impl Market {
 
     /// The nearest to a direction, `wanted` of them, out of the nearest cells.
     pub(super) fn nearest(&mut self, viewer: usize, direction: &[f32], wanted: usize, found: &mut Vec<usize>) {
+        if wanted == 0 {
+            return;
+        }
         let others = &self.cells[usize::from(!self.people[viewer].hidden.side)];
         let mut pool: Vec<(f32, usize)> = Vec::with_capacity(wanted * 8);
         for cell in self.nearest_cells(direction) {
@@ -213,7 +216,7 @@ impl Market {
                 break;
             }
         }
-        if pool.len() > wanted && wanted > 0 {
+        if pool.len() > wanted {
             pool.select_nth_unstable_by(wanted - 1, |one, other| other.0.total_cmp(&one.0));
             pool.truncate(wanted);
         }

@@ -1,5 +1,7 @@
 //! How lists are made.
 
+use std::sync::Arc;
+
 use pipeline::matching::{
     dice::Dice,
     feature::Someone,
@@ -20,6 +22,8 @@ pub(super) enum Ranker {
     Ours(Parts),
     /// The nearest profiles.
     Cosine,
+    /// Those who like the viewer, then the nearest profiles: what is easily had.
+    LikersThenCosine,
     /// Anybody.
     Random,
     /// Whom most like.
@@ -42,11 +46,12 @@ pub(super) struct Parts {
 const OURS: Parts = Parts { fairness: 0.5, likes: true, tastes: true };
 
 impl Ranker {
-    pub(super) const ALL: [(&str, Self); 8] = [
+    pub(super) const ALL: [(&str, Self); 9] = [
         ("ours", Self::Ours(OURS)),
         ("ours without fairness", Self::Ours(Parts { fairness: 0.0, ..OURS })),
         ("ours without knowing who likes the viewer", Self::Ours(Parts { likes: false, ..OURS })),
         ("ours without tastes", Self::Ours(Parts { tastes: false, ..OURS })),
+        ("who likes the viewer, then cosine", Self::LikersThenCosine),
         ("cosine only", Self::Cosine),
         ("random", Self::Random),
         ("popularity", Self::Popularity),
@@ -61,9 +66,13 @@ impl Ranker {
                 candidates(market, viewer, parts, dice, &mut found);
                 ours(market, viewer, parts, dice, &found)
             }
-            Self::Cosine => {
-                let vector = std::sync::Arc::clone(&market.people[viewer].someone.vector);
-                market.nearest(viewer, &vector, LENGTH, &mut found);
+            Self::Cosine | Self::LikersThenCosine => {
+                if self == Self::LikersThenCosine {
+                    market.likers(viewer, LENGTH, &mut found);
+                }
+                let vector = Arc::clone(&market.people[viewer].someone.vector);
+                let rest = LENGTH - found.len();
+                market.nearest(viewer, &vector, rest, &mut found);
                 found
             }
             Self::Random => {
@@ -93,7 +102,7 @@ impl Ranker {
 fn candidates(market: &mut Market, viewer: usize, parts: Parts, dice: &mut Dice, found: &mut Vec<usize>) {
     market.learn_taste(viewer);
     let own: &Someone = &market.people[viewer].someone;
-    let (vector, taste) = (std::sync::Arc::clone(&own.vector), std::sync::Arc::clone(&own.taste));
+    let (vector, taste) = (Arc::clone(&own.vector), Arc::clone(&own.taste));
     if parts.likes {
         market.likers(viewer, CANDIDATES / 4, found);
     }
