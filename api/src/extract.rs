@@ -84,7 +84,7 @@ impl<T: Payload> FromRequest<Shared> for Json<T> {
     }
 }
 
-/// The JSON body of a request that may have none: then every member has its default.
+/// The JSON body of a request that may have none, or `null`: then every member has its default.
 #[derive(Debug)]
 pub struct Optional<T>(pub T);
 
@@ -98,7 +98,10 @@ impl<T: Payload + Default> FromRequest<Shared> for Optional<T> {
             return Ok(Self(T::default()));
         }
         require_json(&parts.headers)?;
-        parse_owned(body).await.map(Self)
+        match body.trim_ascii() {
+            b"null" => Ok(Self(T::default())),
+            _ => parse_owned(body).await.map(Self),
+        }
     }
 }
 

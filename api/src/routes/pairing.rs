@@ -60,7 +60,7 @@ impl From<Place> for TicketView {
 /// Call it again before `until` to go on waiting: the place in the queue stays. People are paired once a second; the events `match.created`
 /// tell of it. Who is in an open live match gets that. The body may be left out.
 #[utoipa::path(
-    put, path = "/v1/pairing/{person}", tag = "matching", request_body = Option<NewTicket>,
+    put, path = "/v1/pairing/{person}", tag = "matching", request_body(content = Option<NewTicket>, example = json!({ "tier": 0 })),
     params(("person" = String, Path, description = "Your id of the person")),
     responses(
         (status = 200, description = "Waiting, or matched", body = TicketView),

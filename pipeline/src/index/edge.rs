@@ -19,10 +19,10 @@ use std::{
 
 use async_trait::async_trait;
 use qdrant_edge::{
-    AcornSearchParams, CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations,
-    QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType, ScoringQuery,
-    ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+    AcornSearchParams, CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams,
+    FieldIndexOperations, Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId,
+    PointOperations, QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType,
+    ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
     external::ordered_float::OrderedFloat,
 };
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,10 @@ impl EdgeIndex {
     /// (`index_tuning`).
     pub async fn open_as(folder: &Path, dimensions: usize, config: &IndexConfig) -> Result<Self, PipelineError> {
         let (folder, config) = (folder.to_owned(), config.clone());
-        if !BEAMS.contains(&config.beam) || !(0.0..=1.0).contains(&config.second_neighbours) || config.build_threads == 0 {
+        if !BEAMS.contains(&config.beam)
+            || !(0.0..=1.0).contains(&config.second_neighbours)
+            || config.build_threads == 0
+        {
             let message = format!(
                 "index.beam is {} to {}, index.second_neighbours 0 to 1, index.build_threads at least 1",
                 BEAMS.start(),
@@ -292,10 +295,8 @@ impl Inner {
             rescore: Some(true),
             oversampling: Some(OVERSAMPLING),
         });
-        let acorn = (self.second_neighbours > 0.0).then_some(AcornSearchParams {
-            enable: true,
-            max_selectivity: Some(OrderedFloat(self.second_neighbours)),
-        });
+        let acorn = (self.second_neighbours > 0.0)
+            .then_some(AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(self.second_neighbours)) });
         let mut count = ties::first(query.limit);
         let hits = loop {
             let nearest = NamedQuery::new(VectorInternal::Dense(query.vector.to_vec()), VECTOR);

@@ -91,7 +91,10 @@ fn cells(pixels: &Pixels) -> Vec<f32> {
             for line in lines.clone() {
                 let line = &pixels.rgb()[(line * width + across.start) * 3..(line * width + across.end) * 3];
                 let (line, _) = line.as_chunks::<3>();
-                sum += line.iter().map(|[r, g, b]| 77 * u64::from(*r) + 150 * u64::from(*g) + 29 * u64::from(*b)).sum::<u64>();
+                sum += line
+                    .iter()
+                    .map(|[r, g, b]| 77 * u64::from(*r) + 150 * u64::from(*g) + 29 * u64::from(*b))
+                    .sum::<u64>();
             }
             cells.push(sum as f32 / (256 * lines.len() * across.len()) as f32);
         }

@@ -149,10 +149,8 @@ mod tests {
         let none = learned(&[], &Behaviour::default(), &Expected::default());
         assert!(none.is_empty());
         let (long, short) = ([1.0, 0.0], [1.0]);
-        let answers = [
-            Answered { vector: &long, yes: true, appeal: 0.0 },
-            Answered { vector: &short, yes: false, appeal: 0.0 },
-        ];
+        let answers =
+            [Answered { vector: &long, yes: true, appeal: 0.0 }, Answered { vector: &short, yes: false, appeal: 0.0 }];
         let of_both = learned(&answers, &Behaviour::default(), &Expected::default());
         assert_eq!(of_both, learned(&answers[..1], &Behaviour::default(), &Expected::default()));
     }

@@ -474,7 +474,10 @@ async fn x7_the_picture_of_a_banned_person_is_known_again_and_told_to_reviewers(
     assert_eq!(show("p5", photo("p001")).await.unwrap(), Some(vec!["p1".to_owned()]));
     assert_eq!(show("p1", photo("p001")).await.unwrap(), Some(vec![]), "nobody resembles themselves");
     let told: Vec<_> = service.events().await.into_iter().filter(|event| event.kind == "evasion.suspected").collect();
-    assert_eq!((told.len(), &told[0].data["actor"], &told[0].data["signal"]), (1, &json!("p5"), &json!("profile_picture")));
+    assert_eq!(
+        (told.len(), &told[0].data["actor"], &told[0].data["signal"]),
+        (1, &json!("p5"), &json!("profile_picture"))
+    );
     let cases = service.pipeline.desk().cases_of(&tenant(), "p5", 9).await.unwrap();
     assert_eq!((cases.len(), cases[0].facts.rules.as_slice()), (1, ["evasion_suspected".to_owned()].as_slice()));
     assert!(service.pipeline.standing(&tenant(), &"p5".into()).await.unwrap().standing.is_clean(), "only a hint");

@@ -245,7 +245,8 @@ impl Market {
     pub(super) fn likers(&mut self, viewer: usize, wanted: usize, found: &mut Vec<usize>) {
         let people = &self.people;
         let own = &people[viewer].likers;
-        let there: Vec<usize> = own.iter().rev().filter(|(who, id)| people[*who].id == *id).map(|(who, _)| *who).collect();
+        let there: Vec<usize> =
+            own.iter().rev().filter(|(who, id)| people[*who].id == *id).map(|(who, _)| *who).collect();
         for liker in there.into_iter().take(wanted) {
             if self.may_show(viewer, liker) {
                 self.take(liker);

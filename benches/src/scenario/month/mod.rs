@@ -92,9 +92,10 @@ fn calibrate(report: &mut Report) {
         rows.push((viewer, candidate, yes));
     }
     let yes: Vec<bool> = rows.iter().map(|(.., yes)| *yes).collect();
-    report.figure("share of yes among pairs at random, %", vec![
-        yes.iter().filter(|yes| **yes).count() as f64 / yes.len() as f64 * 100.0,
-    ]);
+    report.figure(
+        "share of yes among pairs at random, %",
+        vec![yes.iter().filter(|yes| **yes).count() as f64 / yes.len() as f64 * 100.0],
+    );
     let mut auc = |name: &str, score: fn(&Hidden, &Hidden) -> f64| {
         let scores: Vec<f32> = rows.iter().map(|(viewer, candidate, _)| score(viewer, candidate) as f32).collect();
         let auc = datasets::measure::roc_auc(&scores, &yes).unwrap_or(f64::NAN);

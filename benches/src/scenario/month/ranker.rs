@@ -1,6 +1,6 @@
 //! How lists are made.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use pipeline::matching::{
     dice::Dice,
@@ -120,9 +120,11 @@ fn ours(market: &Market, viewer: usize, parts: Parts, dice: &mut Dice, found: &[
         true => Vec::new(),
         false => found.iter().map(|other| tasteless(&market.people[*other].someone)).collect(),
     };
+    // Nobody else among the candidates can like them. Somebody new may have come in one's place: that is asked then.
+    let likers: HashSet<usize> = market.people[viewer].likers.iter().map(|(who, _)| *who).collect();
     let entry = |(place, other): (usize, &usize)| Entry {
         someone: people.get(place).unwrap_or(&market.people[*other].someone),
-        likes_viewer: parts.likes && market.likes(*other, viewer),
+        likes_viewer: parts.likes && likers.contains(other) && market.likes(*other, viewer),
         shown: market.people[*other].shown,
     };
     let entries: Vec<Entry<'_>> = found.iter().enumerate().map(entry).collect();

@@ -78,7 +78,8 @@ pub(super) fn measure(args: &Args) -> anyhow::Result<(String, serde_json::Value)
 fn report(folder: &Path, views: &[(&'static str, Sensitive)]) -> anyhow::Result<Report> {
     let read = |name: &str| {
         let file = file(folder, name);
-        Table::read(&file).with_context(|| format!("{} cannot be read: name its folder with `--data FOLDER`", file.display()))
+        Table::read(&file)
+            .with_context(|| format!("{} cannot be read: name its folder with `--data FOLDER`", file.display()))
     };
     let people = read("speed_participants")?;
     let dates = Dates::new(&read("speed_dates")?)?;
