@@ -90,9 +90,9 @@ impl Ranker {
                     let hidden = &market.people[*other].hidden;
                     own.likes(hidden) * if market.likes(*other, viewer) { 2.0 } else { hidden.likes(own) }
                 };
-                found.sort_by(|one, other| worth(other).total_cmp(&worth(one)));
-                found.truncate(LENGTH);
-                found
+                let mut ranked: Vec<(f64, usize)> = found.iter().map(|other| (worth(other), *other)).collect();
+                ranked.sort_by(|one, other| other.0.total_cmp(&one.0));
+                ranked.into_iter().take(LENGTH).map(|(_, other)| other).collect()
             }
         }
     }
