@@ -84,6 +84,27 @@ impl<T: Payload> FromRequest<Shared> for Json<T> {
     }
 }
 
+/// The JSON body of a request that may have none, or `null`: then every member has its default.
+#[derive(Debug)]
+pub struct Optional<T>(pub T);
+
+impl<T: Payload + Default> FromRequest<Shared> for Optional<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let body = read_body(body, T::limit(&app.services.config)).await?;
+        if body.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        require_json(&parts.headers)?;
+        match body.trim_ascii() {
+            b"null" => Ok(Self(T::default())),
+            _ => parse_owned(body).await.map(Self),
+        }
+    }
+}
+
 /// A JSON object, or a list of anything; `true` for a list. What each must be is for the handler to say.
 #[derive(Debug)]
 pub struct OneOrMany(pub Vec<Value>, pub bool);

@@ -39,6 +39,12 @@ struct Arguments {
     /// In the scenario neighbours: make lists through the product, too (every profile is written to a store first).
     #[arg(long)]
     lists: bool,
+    /// In the scenario neighbours: only the quantized index.
+    #[arg(long)]
+    quantized_only: bool,
+    /// In the scenario neighbours: threads that build graphs.
+    #[arg(long, default_value_t = 2)]
+    build_threads: usize,
     /// Seconds between two kills of the chaos scenario.
     #[arg(long, default_value_t = 2)]
     kill_every: u64,
@@ -215,7 +221,12 @@ async fn main() -> anyhow::Result<()> {
         finish(&scenario::month::run(arguments.people, 30))?;
     }
     if arguments.scenarios.contains(&Scenario::Neighbours) {
-        finish(&scenario::neighbours::run(&arguments.profiles, arguments.lists).await?)?;
+        let plan = scenario::neighbours::Plan {
+            lists: arguments.lists,
+            quantized_only: arguments.quantized_only,
+            threads: arguments.build_threads,
+        };
+        finish(&scenario::neighbours::run(&arguments.profiles, plan).await?)?;
     }
     if arguments.scenarios.contains(&Scenario::Throughput) {
         finish(&scenario::throughput::run(&setting).await?)?;

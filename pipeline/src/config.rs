@@ -120,6 +120,13 @@ pub struct IndexConfig {
     pub connect_timeout_ms: u64,
     /// How an embedded index keeps vectors in memory. On a Qdrant server this belongs to the collection.
     pub quantization: Quantization,
+    /// Threads that build an embedded index's graphs in the background.
+    pub build_threads: usize,
+    /// Points that a search of an embedded index keeps in view: more find more, slower.
+    pub beam: usize,
+    /// Share of points (0 to 1) up to which a filter makes searches of an embedded index look at neighbours of neighbours, too: they find more
+    /// where few fit, slower. 0: never.
+    pub second_neighbours: f64,
     /// Where the vectors of `pipeline.next_embedding_model` are, in place of `url`; the same server when unset.
     pub next_url: Option<String>,
     /// Their collection on a Qdrant server.
@@ -146,6 +153,9 @@ impl Default for IndexConfig {
             timeout_ms: 5_000,
             connect_timeout_ms: 1_000,
             quantization: Quantization::None,
+            build_threads: 1,
+            beam: 128,
+            second_neighbours: 0.0,
             next_url: None,
             next_collection: "chaperone_profiles_next".into(),
         }

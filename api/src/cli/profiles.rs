@@ -87,7 +87,12 @@ fn open(file: &Path) -> Result<(Option<u64>, Box<dyn Read>)> {
     if file.as_os_str() == "-" {
         return Ok((None, Box::new(std::io::stdin())));
     }
-    let opened = std::fs::File::open(file).with_context(|| format!("opening {}", file.display()))?;
+    let opened = std::fs::File::open(file).with_context(|| {
+        format!(
+            "{} cannot be read: name a file that is there, one JSON object a line, or `-` for standard input",
+            file.display()
+        )
+    })?;
     let bytes = opened.metadata().map(|about| about.len()).ok();
     Ok((bytes, Box::new(opened)))
 }

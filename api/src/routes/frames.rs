@@ -95,7 +95,7 @@ pub async fn accept(
 }
 
 /// Frames are pictures as they are: any image type, or bytes that say nothing of themselves.
-fn require_picture(headers: &HeaderMap) -> Result<(), ApiError> {
+pub(super) fn require_picture(headers: &HeaderMap) -> Result<(), ApiError> {
     let media_type = extract::media_type(headers);
     if media_type.is_empty() || media_type == "application/octet-stream" || media_type.starts_with("image/") {
         return Ok(());

@@ -1,6 +1,7 @@
 //! One file per area. Every handler says in its signature whose scope it needs (`Allowed<…>`); what has none is open to everybody.
 
 pub mod actions;
+pub mod avatars;
 pub mod backtests;
 pub mod calls;
 pub mod check;
@@ -66,6 +67,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(schemas::schema))
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
         .routes(routes!(profiles::put_profiles))
+        .routes(routes!(avatars::put_avatar, avatars::delete_avatar))
         .routes(routes!(matches::recommend_people))
         .routes(routes!(matches::compare_people))
         .routes(routes!(matches::block_person, matches::unblock_person))

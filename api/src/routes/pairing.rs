@@ -11,7 +11,7 @@ use crate::{
     app::Shared,
     auth::{Allowed, ToProfiles, ToSearch},
     error::{ApiError, ErrorBody},
-    extract::{Json as Body, Path, Payload, name},
+    extract::{Optional, Path, Payload, name},
 };
 
 /// Somebody waits.
@@ -58,9 +58,9 @@ impl From<Place> for TicketView {
 /// Wait for a partner
 ///
 /// Call it again before `until` to go on waiting: the place in the queue stays. People are paired once a second; the events `match.created`
-/// tell of it. Who is in an open live match gets that.
+/// tell of it. Who is in an open live match gets that. The body may be left out.
 #[utoipa::path(
-    put, path = "/v1/pairing/{person}", tag = "matching", request_body = NewTicket,
+    put, path = "/v1/pairing/{person}", tag = "matching", request_body(content = Option<NewTicket>, example = json!({ "tier": 0 })),
     params(("person" = String, Path, description = "Your id of the person")),
     responses(
         (status = 200, description = "Waiting, or matched", body = TicketView),
@@ -73,7 +73,7 @@ pub async fn wait(
     State(app): State<Shared>,
     caller: Allowed<ToProfiles>,
     Path(person): Path<String>,
-    Body(new): Body<NewTicket>,
+    Optional(new): Optional<NewTicket>,
 ) -> Result<Json<TicketView>, ApiError> {
     name("person", &person)?;
     Ok(Json(app.services.pipeline.wait(&caller.tenant, &ProfileId(person), new.tier).await?.into()))

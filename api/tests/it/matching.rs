@@ -94,6 +94,28 @@ async fn x5_from_recommendation_to_match_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn x7_a_picture_is_remembered_and_forgotten() {
+    let service = Service::start().await;
+    crowd(&service).await;
+    let path = "/v1/profiles/p0/avatar";
+    let put = async |path: &str, media_type: &str, bytes: Vec<u8>| {
+        service.send(service.request("PUT", path).header("content-type", media_type).body(bytes)).await
+    };
+    let plain = put(path, "image/png", crate::harness::png(2, 9)).await.expect(200);
+    assert_eq!((&plain["known_again"], &plain["resembles_banned"]), (&json!(false), &json!([])));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let stripes = image::RgbImage::from_fn(64, 64, |x, y| image::Rgb([(x * 4) as u8, (y * 3) as u8, (x ^ y) as u8]));
+    stripes.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    let bytes = bytes.into_inner();
+    assert_eq!(put(path, "image/png", bytes.clone()).await.expect(200)["known_again"], json!(true));
+    assert_eq!(put("/v1/profiles/nobody/avatar", "image/png", bytes).await.status, 404);
+    assert_eq!(put(path, "image/png", b"no picture".to_vec()).await.code(), "picture_unknown_format");
+    assert_eq!(put(path, "application/json", b"{}".to_vec()).await.code(), "unsupported_media_type");
+    assert_eq!(service.delete(path).await.status, 204);
+    assert_eq!(service.delete(path).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn x4_two_who_wait_are_paired_by_the_service() {
     let service = Service::start().await;
     crowd(&service).await;
@@ -107,7 +129,9 @@ async fn x4_two_who_wait_are_paired_by_the_service() {
     let place = service.get("/v1/pairing/p0").await.expect(200);
     assert_eq!((place["state"].as_str(), &place["match"]["id"]), (Some("matched"), &created.data["data"]["match"]));
     assert_eq!(service.get("/v1/pairing/p2").await.status, 404);
-    service.put("/v1/pairing/p2", &json!({})).await.expect(200);
+    service.send(service.request("PUT", "/v1/pairing/p2")).await.expect(200);
+    let wrong = service.send(service.request("PUT", "/v1/pairing/p2").body("tier=1")).await;
+    assert_eq!(wrong.code(), "unsupported_media_type", "none is fine, another is not");
     assert_eq!(service.delete("/v1/pairing/p2").await.status, 204);
     assert_eq!(service.get("/v1/pairing/p2").await.status, 404);
 }

@@ -19,17 +19,18 @@ use std::{
 
 use async_trait::async_trait;
 use qdrant_edge::{
-    CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams, FieldIndexOperations, Filter,
-    HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId, PointOperations,
-    QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType, ScoringQuery,
-    ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+    AcornSearchParams, CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams,
+    FieldIndexOperations, Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId,
+    PointOperations, QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType,
+    ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
+    external::ordered_float::OrderedFloat,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
 use super::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex, ties};
 use crate::{
-    config::Quantization,
+    config::{IndexConfig, Quantization},
     error::PipelineError,
     item::{ProfileId, TenantId},
 };
@@ -38,8 +39,8 @@ use crate::{
 const VECTOR: &str = "v";
 /// Raised when the payload's layout changes: older folders are rebuilt.
 const FORMAT: u32 = 2;
-/// Beam of a graph search: full recall in measurements at 100,000 points.
-const BEAM: usize = 128;
+/// Sensible beams of a graph search.
+const BEAMS: std::ops::RangeInclusive<usize> = 16..=4_096;
 /// Attributes that get an index of their own; filters on more of them work, slower.
 const MAX_INDEXED: usize = 64;
 /// Of quantized vectors so many times more are compared again with the whole ones: what one byte a number confuses is told apart.
@@ -62,6 +63,8 @@ struct Inner {
     folder: PathBuf,
     dimensions: usize,
     quantization: Quantization,
+    beam: usize,
+    second_neighbours: f64,
     changes: Mutex<Changes>,
     /// Locked as long as it is open.
     _lock: File,
@@ -87,13 +90,25 @@ impl EdgeIndex {
     /// Opens the index in `folder`, made when missing. A folder that was not closed cleanly, or that does not read back, is
     /// emptied: compare [`VectorIndex::count`] with the store, and write the profiles again when it differs.
     pub async fn open(folder: &Path, dimensions: usize) -> Result<Self, PipelineError> {
-        Self::open_as(folder, dimensions, Quantization::None).await
+        Self::open_as(folder, dimensions, &IndexConfig::default()).await
     }
 
-    /// As [`EdgeIndex::open`], with vectors kept in memory as `quantization` says. A folder that was made otherwise is emptied.
-    pub async fn open_as(folder: &Path, dimensions: usize, quantization: Quantization) -> Result<Self, PipelineError> {
-        let folder = folder.to_owned();
-        let inner = blocking(move || Inner::open(folder, dimensions, quantization)).await?;
+    /// As [`EdgeIndex::open`], kept and searched as `config` says. A folder of another quantization is emptied. Errors: besides those, `Invalid`
+    /// (`index_tuning`).
+    pub async fn open_as(folder: &Path, dimensions: usize, config: &IndexConfig) -> Result<Self, PipelineError> {
+        let (folder, config) = (folder.to_owned(), config.clone());
+        if !BEAMS.contains(&config.beam)
+            || !(0.0..=1.0).contains(&config.second_neighbours)
+            || config.build_threads == 0
+        {
+            let message = format!(
+                "index.beam is {} to {}, index.second_neighbours 0 to 1, index.build_threads at least 1",
+                BEAMS.start(),
+                BEAMS.end()
+            );
+            return Err(PipelineError::invalid("index_tuning", message));
+        }
+        let inner = blocking(move || Inner::open(folder, dimensions, &config)).await?;
         Ok(Self { inner: Arc::new(inner), maintenance: RwLock::new(()) })
     }
 
@@ -122,7 +137,8 @@ fn unavailable(what: &str, path: &Path, error: impl std::fmt::Display) -> Pipeli
 }
 
 impl Inner {
-    fn open(folder: PathBuf, dimensions: usize, quantization: Quantization) -> Result<Self, PipelineError> {
+    fn open(folder: PathBuf, dimensions: usize, config: &IndexConfig) -> Result<Self, PipelineError> {
+        let quantization = config.quantization;
         fs::create_dir_all(&folder).map_err(|error| unavailable("cannot make the folder", &folder, error))?;
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(|error| unavailable("cannot write", &lock_path, error))?;
@@ -151,11 +167,13 @@ impl Inner {
         }
         let shard = match Self::reopen(&folder, found.as_ref() == Some(&about)) {
             Some(shard) => shard,
-            None => Self::create(&folder, &about)?,
+            None => Self::create(&folder, &about, config.build_threads)?,
         };
         let indexed = shard.info().payload_schema.into_keys().map(|path| path.first_key).collect();
         let changes = Mutex::new(Changes { marked: false, indexed });
-        let inner = Self { shard: Arc::new(shard), folder, dimensions, quantization, changes, _lock: lock };
+        let (beam, second_neighbours) = (config.beam, config.second_neighbours);
+        let shard = Arc::new(shard);
+        let inner = Self { shard, folder, dimensions, quantization, beam, second_neighbours, changes, _lock: lock };
         inner.index_field(&mut inner.changes(), point::TENANT, PayloadSchemaType::Keyword)?;
         Ok(inner)
     }
@@ -187,14 +205,13 @@ impl Inner {
         None
     }
 
-    fn create(folder: &Path, about: &About) -> Result<EdgeShard, PipelineError> {
+    fn create(folder: &Path, about: &About, threads: usize) -> Result<EdgeShard, PipelineError> {
         let path = folder.join("shard");
         if path.exists() {
             fs::remove_dir_all(&path).map_err(|error| unavailable("cannot empty", &path, error))?;
         }
         fs::create_dir_all(&path).map_err(|error| unavailable("cannot make the folder", &path, error))?;
-        // One thread builds graphs, in the background: the others serve.
-        let graph = HnswIndexConfig { max_indexing_threads: 1, ..HnswIndexConfig::default() };
+        let graph = HnswIndexConfig { max_indexing_threads: threads, ..HnswIndexConfig::default() };
         let vectors = EdgeVectorParams::builder(about.dimensions, Distance::Cosine);
         let vectors = match about.quantization {
             Quantization::None => vectors,
@@ -278,6 +295,8 @@ impl Inner {
             rescore: Some(true),
             oversampling: Some(OVERSAMPLING),
         });
+        let acorn = (self.second_neighbours > 0.0)
+            .then_some(AcornSearchParams { enable: true, max_selectivity: Some(OrderedFloat(self.second_neighbours)) });
         let mut count = ties::first(query.limit);
         let hits = loop {
             let nearest = NamedQuery::new(VectorInternal::Dense(query.vector.to_vec()), VECTOR);
@@ -288,7 +307,12 @@ impl Inner {
                 score_threshold: None,
                 limit: count,
                 offset: 0,
-                params: Some(SearchParams { hnsw_ef: Some(BEAM.max(count)), quantization, ..SearchParams::default() }),
+                params: Some(SearchParams {
+                    hnsw_ef: Some(self.beam.max(count)),
+                    quantization,
+                    acorn,
+                    ..SearchParams::default()
+                }),
                 with_vector: WithVector::Bool(false),
                 with_payload: WithPayloadInterface::Bool(true),
             };

@@ -146,9 +146,7 @@ pub trait VectorIndex: Send + Sync {
 /// answer yet. Errors, all of them to be mended by whoever configures: `Invalid` (`index_url`, …), `Conflict` (`index_dimensions`, `index_in_use`).
 pub async fn connect(config: &IndexConfig, dimensions: usize) -> Result<Arc<dyn VectorIndex>, PipelineError> {
     match config.url.split_once(':') {
-        Some(("edge", folder)) => {
-            Ok(Arc::new(edge::EdgeIndex::open_as(folder.as_ref(), dimensions, config.quantization).await?))
-        }
+        Some(("edge", folder)) => Ok(Arc::new(edge::EdgeIndex::open_as(folder.as_ref(), dimensions, config).await?)),
         Some(("http" | "https", _)) => Ok(Arc::new(qdrant::QdrantIndex::connect(config, dimensions)?)),
         _ => Err(PipelineError::invalid(
             "index_url",

@@ -88,7 +88,7 @@ pub const FEATURES: [Feature; COUNT] = [
     feature("candidate_strikes", Part::Reputation, -1.0, 20.0),
     feature("candidate_reports", Part::Reputation, -0.6, 20.0),
     feature("candidate_distrust", Part::Reputation, -1.0, 20.0),
-    feature("taste", Part::PastCompatibility, 1.0, 10.0),
+    feature("learned_taste", Part::PastCompatibility, 1.0, 10.0),
 ];
 
 /// A share of yes as log odds: the slope of the logistic curve at a half.
@@ -107,7 +107,7 @@ pub struct Someone {
     pub interests: Vec<String>,
     /// Of their text, unit length; empty when there is none.
     pub vector: Arc<[f32]>,
-    /// Mean vector of those whom they liked less that of those whom they passed; empty when unknown.
+    /// What they like beyond what everybody likes, as [`super::taste::learned`] finds it; empty when unknown.
     pub taste: Arc<[f32]>,
     /// What they did and had done to them.
     pub behaviour: Behaviour,
@@ -128,8 +128,6 @@ pub struct Traits {
     viewed: Row,
     /// Digests of their interests, in order.
     interests: Vec<u64>,
-    /// Length of `taste`.
-    taste_length: f32,
     /// Where they are, on a ball of radius 1.
     point: Option<[f64; 3]>,
 }
@@ -166,7 +164,7 @@ const DISTANCE: usize = at("distance");
 const LANGUAGE: usize = at("shared_language");
 const REGION: usize = at("same_region");
 const INTENT: usize = at("shared_intent");
-const TASTE: usize = at("taste");
+const TASTE: usize = at("learned_taste");
 
 impl Traits {
     /// Computes what belongs to one person.
@@ -188,9 +186,16 @@ impl Traits {
         let mut interests: Vec<u64> = person.interests.iter().map(|interest| digest(interest)).collect();
         interests.sort_unstable();
         interests.dedup();
-        let taste_length = person.taste.iter().map(|value| value * value).sum::<f32>().sqrt();
         let point = person.terms.about.place.map(|place| place.point());
-        Self { viewing, viewed, interests, taste_length, point }
+        Self { viewing, viewed, interests, point }
+    }
+
+    /// The same person with another appeal: one that is tried out.
+    #[must_use]
+    pub fn appealing(mut self, appeal: f64) -> Self {
+        self.viewing[const { at("viewer_appeal") }] = appeal * SHARE;
+        self.viewed[const { at("candidate_appeal") }] = appeal * SHARE;
+        self
     }
 
     /// Kilometres between two people; `None` when it is not known.
@@ -241,8 +246,8 @@ pub fn rows(one: Known<'_>, other: Known<'_>) -> [Row; 2] {
         for (value, (own, theirs)) in row.iter_mut().zip(viewer.1.viewing.iter().zip(&candidate.1.viewed)) {
             *value += own + theirs;
         }
-        if viewer.1.taste_length > 0.0 && viewer.0.taste.len() == candidate.0.vector.len() {
-            row[TASTE] = f64::from(cosine(&viewer.0.taste, &candidate.0.vector) / viewer.1.taste_length);
+        if !viewer.0.taste.is_empty() && viewer.0.taste.len() == candidate.0.vector.len() {
+            row[TASTE] = f64::from(cosine(&viewer.0.taste, &candidate.0.vector)) * SHARE;
         }
         row
     };
@@ -327,7 +332,7 @@ mod tests {
         close("candidate_reports", 1.0);
         close("candidate_distrust", 0.75);
         close("candidate_activity", 0.0);
-        close("taste", f64::from(1.0_f32.sin()));
+        close("learned_taste", 2.0 * f64::from(1.0_f32.sin()));
         close("viewer_leaning", -1.2);
         close("candidate_appeal", 1.0);
     }

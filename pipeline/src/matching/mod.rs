@@ -9,15 +9,19 @@
 //! | the parts of a score, and what a pair looks like in numbers | [`feature`] |
 //! | the learned combination of the parts, with its doubt | [`learner`] |
 //! | the score of a pair, both directions, explained | [`score`] |
+//! | what somebody likes beyond what everybody likes | [`taste`] |
 //! | trying out what is not known yet | [`exploration`] |
+//! | who comes onto a list, in which order | [`shortlist`] |
 //! | nobody is shown to everybody, nobody to no one | [`exposure`] |
 //! | a list that is not ten times the same | [`diversity`] |
 //! | people who wait now | [`pairing`], [`assignment`] |
 //! | why two people fit, and what to say first | [`compatibility`], [`icebreaker`] |
 //! | what is remembered of people and between them | [`meeting`] |
+//! | a profile's picture, known again | [`avatar`] |
 //! | dice, seeded by the caller | [`dice`] |
 
 pub mod assignment;
+pub mod avatar;
 pub mod behaviour;
 pub mod compatibility;
 pub mod dice;
@@ -32,4 +36,6 @@ pub mod meeting;
 pub mod pairing;
 pub mod person;
 pub mod score;
+pub mod shortlist;
 pub mod standing;
+pub mod taste;

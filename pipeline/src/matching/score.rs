@@ -83,6 +83,11 @@ impl ScoreModel {
         MatchScore { total: (forward * backward).sqrt(), forward, backward, parts: parts.into() }
     }
 
+    /// The chance that the first says yes to the second, and the other way round.
+    pub fn chances(&self, one: Known<'_>, other: Known<'_>) -> [f64; 2] {
+        rows(one, other).map(|row| self.learner.predict(&row))
+    }
+
     /// What one part of a row adds, in log odds.
     fn adds(&self, part: Part, row: &Row) -> f64 {
         let terms = FEATURES.iter().zip(row).zip(&self.learner.mean);

@@ -64,7 +64,7 @@ pub(crate) use store_contract;
 macro_rules! matching_contract {
     ($open:path) => {
         $crate::store::contract::store_contract!($open;
-            x1_profiles_are_loaded_by_their_ids, x2_records_are_written_over_what_was_read_only, x5_a_change_is_written_whole_or_not_at_all, x3_ties_are_the_newest_each_way_with_blocks_beside, x4_a_ticket_is_taken_once, x5_a_list_stands_for_its_day, x7_exposure_adds_up_within_a_week, x2_a_model_is_written_over_what_was_read_only, x7_who_is_forgotten_leaves_their_standing_alone, x5_old_matches_and_lists_expire, x7_who_is_marked_is_listed_in_pages, x6_messages_are_kept_replaced_and_removed,
+            x1_profiles_are_loaded_by_their_ids, x2_records_are_written_over_what_was_read_only, x5_a_change_is_written_whole_or_not_at_all, x3_ties_are_the_newest_each_way_with_blocks_beside, x4_a_ticket_is_taken_once, x5_a_list_stands_for_its_day, x7_exposure_adds_up_within_a_week, x2_a_model_is_written_over_what_was_read_only, x2_a_taste_is_of_one_model, x7_pictures_of_the_marked_are_listed_in_pages, x5_who_likes_somebody_waits_for_an_answer, x7_who_is_forgotten_leaves_their_standing_alone, x5_old_matches_and_lists_expire, x7_who_is_marked_is_listed_in_pages, x6_messages_are_kept_replaced_and_removed,
             x6_words_find_what_a_reader_may_find);
     };
 }

@@ -6,6 +6,8 @@
 
 pub(in crate::store) mod statements;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -13,7 +15,10 @@ use super::{Event, Recorded};
 use crate::{
     error::PipelineError,
     item::{MatchId, ProfileId, TenantId},
-    matching::meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
+    matching::{
+        avatar::Avatar,
+        meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
+    },
     profile::Profile,
 };
 
@@ -45,6 +50,34 @@ pub trait MatchStore: Send + Sync {
         person: &ProfileId,
         others: &[ProfileId],
     ) -> Result<Vec<Tie>, PipelineError>;
+    /// Likes of `person` by people whom they have not answered, newest first.
+    async fn likes_to(&self, tenant: &TenantId, person: &ProfileId, limit: usize) -> Result<Vec<Tie>, PipelineError>;
+    /// What people like, as [`MatchStore::put_taste`] wrote it for `model`, in the order of `ids`; empty where there is none.
+    async fn load_tastes(
+        &self,
+        tenant: &TenantId,
+        ids: &[ProfileId],
+        model: &str,
+    ) -> Result<Vec<Arc<[f32]>>, PipelineError>;
+    /// Writes what somebody likes, in the vectors of `model`. The newest stays.
+    async fn put_taste(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        model: &str,
+        taste: &[f32],
+    ) -> Result<(), PipelineError>;
+    /// Remembers a person's picture. The newest stays.
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError>;
+    /// Forgets it. `false`: there was none.
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError>;
+    /// Pictures of people of whom moderation or staff said something, after `after` in the order of their ids.
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        limit: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError>;
 
     /// One match.
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError>;

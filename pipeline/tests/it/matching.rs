@@ -112,6 +112,38 @@ async fn x5_a_list_stands_for_the_day_and_changes_with_it() {
 }
 
 #[tokio::test]
+async fn x5_who_likes_somebody_comes_early_on_their_list() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    for n in 10..200 {
+        put(&service.pipeline, &format!("p{n}"), &["chess", "tea"], Terms::default()).await;
+    }
+    service.pipeline.answer(&tenant(), &"p177".into(), &"p0".into(), true).await.unwrap();
+    let list = recommended(&service.pipeline, "p0").await;
+    assert!(list[..3].contains(&"p177".to_owned()), "one of two hundred who are all alike: {list:?}");
+    // Whoever passed is not shown again, whatever the other said.
+    service.pipeline.answer(&tenant(), &"p0".into(), &"p177".into(), false).await.unwrap();
+    service.clock.advance(TimeDelta::days(1));
+    assert!(!recommended(&service.pipeline, "p0").await.contains(&"p177".to_owned()));
+}
+
+#[tokio::test]
+async fn x2_an_answer_does_not_tell_the_model_what_it_is_to_learn() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let weight = async || {
+        let model = service.pipeline.learned(&tenant()).await.unwrap();
+        let place = model.features.iter().position(|name| name == "learned_taste").unwrap();
+        (model.learner.mean[place], model.version())
+    };
+    let (prior, _) = weight().await;
+    service.pipeline.answer(&tenant(), &"p0".into(), &"p1".into(), true).await.unwrap();
+    assert_eq!(weight().await, (prior, 1), "before the first answer nobody has a taste");
+    service.pipeline.answer(&tenant(), &"p0".into(), &"p2".into(), true).await.unwrap();
+    assert!(weight().await.0 != prior, "after it they have");
+}
+
+#[tokio::test]
 async fn x3_recommendations_hold_the_limits_of_both_sides() {
     let service = Harness::new().await;
     let seeks = |genders: &[&str], max_age| Seeks {
@@ -419,6 +451,48 @@ async fn x7_a_profile_like_that_of_a_banned_person_is_told_to_reviewers() {
     assert!(service.pipeline.standing(&tenant(), &"bob-2".into()).await.unwrap().standing.is_clean(), "only a hint");
 }
 
+fn photo(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/../datasets/photos/{name}.jpg", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
+#[tokio::test]
+async fn x7_the_picture_of_a_banned_person_is_known_again_and_told_to_reviewers() {
+    let service = Harness::new().await;
+    crowd(&service).await;
+    let show = async |id: &str, bytes: Vec<u8>| {
+        let found = service.pipeline.put_avatar(&tenant(), &id.into(), bytes.into()).await;
+        found.map(|found| found.map(|banned| banned.into_iter().map(|(id, _)| id.0).collect::<Vec<_>>()))
+    };
+    assert_eq!(show("p1", photo("p001")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p2", photo("p002")).await.unwrap(), Some(vec![]));
+    // Only of somebody who is banned: p2 has strikes.
+    act(&service, "p1", "ban", json!({})).await;
+    act(&service, "p2", "warn", json!({ "strikes": 1 })).await;
+    follow(&service).await;
+    assert_eq!(show("p3", photo("p002")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p4", photo("p003")).await.unwrap(), Some(vec![]));
+    assert_eq!(show("p5", photo("p001")).await.unwrap(), Some(vec!["p1".to_owned()]));
+    assert_eq!(show("p1", photo("p001")).await.unwrap(), Some(vec![]), "nobody resembles themselves");
+    let told: Vec<_> = service.events().await.into_iter().filter(|event| event.kind == "evasion.suspected").collect();
+    assert_eq!(
+        (told.len(), &told[0].data["actor"], &told[0].data["signal"]),
+        (1, &json!("p5"), &json!("profile_picture"))
+    );
+    let cases = service.pipeline.desk().cases_of(&tenant(), "p5", 9).await.unwrap();
+    assert_eq!((cases.len(), cases[0].facts.rules.as_slice()), (1, ["evasion_suspected".to_owned()].as_slice()));
+    assert!(service.pipeline.standing(&tenant(), &"p5".into()).await.unwrap().standing.is_clean(), "only a hint");
+
+    // A plain colour is not remembered, and takes the place of what was.
+    assert_eq!(show("p5", crate::harness::picture_bytes(2, 0.1)).await.unwrap(), None);
+    let p5 = ProfileId::from("p5");
+    assert_eq!(service.pipeline.delete_avatar(&tenant(), &p5).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(show("nobody", photo("p001")).await.unwrap_err().kind(), Kind::NotFound);
+    assert_eq!(show("p6", b"no picture".to_vec()).await.unwrap_err().kind(), Kind::Invalid);
+    // A ban that was taken back is none, and what was forgotten is like nothing.
+    service.pipeline.delete_avatar(&tenant(), &"p1".into()).await.unwrap();
+    assert_eq!(show("p7", photo("p001")).await.unwrap(), Some(vec![]));
+}
+
 #[tokio::test]
 async fn x7_who_is_erased_leaves_nothing_in_matching() {
     let service = Harness::new().await;
@@ -428,10 +502,11 @@ async fn x7_who_is_erased_leaves_nothing_in_matching() {
         service.pipeline.answer(&tenant(), from, to, true).await.unwrap();
     }
     service.pipeline.wait(&tenant(), &p1, 0).await.unwrap();
+    service.pipeline.put_avatar(&tenant(), &p1, photo("p001").into()).await.unwrap();
     recommended(&service.pipeline, "p1").await;
     let staff = Staff { tenant: tenant(), name: "ada".into(), role: Role::Admin, profile: Default::default() };
     let receipt = service.pipeline.erase_person(&staff, "p1").await.unwrap();
-    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists"] {
+    for name in ["profiles", "match_people", "ties", "tickets", "daily_lists", "tastes", "avatars"] {
         assert!(receipt.rows[name] > 0, "{name}: {:?}", receipt.rows);
     }
     assert_eq!(service.index.count().await.unwrap(), 9, "the vector is gone");

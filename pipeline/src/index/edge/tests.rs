@@ -41,11 +41,39 @@ mod quantized {
     async fn x7_another_quantization_makes_the_index_anew() {
         let folder = tempfile::tempdir().unwrap();
         drop(filled(folder.path()).await);
-        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, Quantization::Int8).await.unwrap();
+        let int8 = IndexConfig { quantization: Quantization::Int8, ..IndexConfig::default() };
+        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, &int8).await.unwrap();
         assert_eq!(index.count().await.unwrap(), 0);
         drop(index);
-        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, Quantization::Int8).await.unwrap();
+        let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, &int8).await.unwrap();
         assert_eq!(index.count().await.unwrap(), 0, "and then it stays");
+    }
+}
+
+mod second_neighbours {
+    use super::*;
+
+    async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("edge:{}", folder.path().display());
+        let config = IndexConfig { url, second_neighbours: 1.0, beam: 16, build_threads: 2, ..IndexConfig::default() };
+        (connect(&config, DIMENSIONS).await.unwrap(), folder)
+    }
+
+    crate::index::contract::index_contract!(folder);
+}
+
+#[tokio::test]
+async fn x1_an_index_cannot_be_tuned_out_of_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let sane = IndexConfig::default();
+    for config in [
+        IndexConfig { beam: 0, ..sane.clone() },
+        IndexConfig { second_neighbours: f64::NAN, ..sane.clone() },
+        IndexConfig { build_threads: 0, ..sane.clone() },
+    ] {
+        let error = EdgeIndex::open_as(folder.path(), DIMENSIONS, &config).await.err().expect("refused");
+        assert!(matches!(&error, PipelineError::Invalid { code: "index_tuning", .. }), "{error:?}");
     }
 }
 

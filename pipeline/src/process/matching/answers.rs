@@ -130,7 +130,9 @@ impl Pipeline {
         candidate: &Guest,
         like: bool,
     ) -> Result<(), PipelineError> {
-        let viewer = self.with_taste(viewer.clone()).await?;
+        let (model, _) = self.score_model(tenant).await?;
+        // As they were before this answer: who learns from it must not be told it.
+        let viewer = self.with_taste(viewer.clone(), &model.expected, Some(candidate.id())).await?;
         for _ in 0..STALE_TRIES {
             let (mut model, version) = self.score_model(tenant).await?;
             model.learn(&viewer.someone, &candidate.someone, like);

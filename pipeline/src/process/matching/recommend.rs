@@ -1,6 +1,9 @@
 //! The daily list, and what can be said of two people.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Days, Utc};
 
@@ -10,24 +13,24 @@ use crate::{
     index::Query,
     item::{ProfileId, TenantId, check_name},
     matching::{
+        behaviour::Expected,
         compatibility::{Compatibility, Reason, compare, reasons},
         dice::Dice,
-        exploration::explored,
-        exposure::{self, Candidate},
-        feature::{Someone, Traits},
-        filter,
+        exposure, filter,
         icebreaker::{Icebreaker, suggest},
         meeting::{DailyList, TieKind},
         score::MatchScore,
+        shortlist::{self, Entry},
+        taste,
     },
 };
 
 /// People whom the index is asked for, until enough of them may be met.
 const ASKED: [usize; 3] = [256, 1_024, 4_096];
-/// Answers that are read to leave out who was seen, and to know a taste.
+/// Answers that are read to leave out who was seen, and to know who likes the viewer.
 const ANSWERS: usize = 4_000;
-/// Newest likes and passes that a taste is made of.
-const TASTE: usize = 100;
+/// Candidates for each place of a list.
+const CANDIDATES: usize = 8;
 /// Days after which nobody keeps a list fresh that was not asked for.
 const ABANDONED: u64 = 7;
 /// Lists that one turn of the duty makes.
@@ -80,9 +83,10 @@ impl Pipeline {
             Some(list) => list,
             None => self.make_list(&viewer).await?,
         };
-        let guests = self.eligible(&viewer, &list.people).await?;
+        let mut guests = self.eligible(&viewer, &list.people).await?;
         let (model, _) = self.score_model(tenant).await?;
-        let viewer = self.with_taste(viewer).await?;
+        let viewer = self.with_taste(viewer, &model.expected, None).await?;
+        self.add_tastes(tenant, &mut guests).await?;
         let recommended = guests.into_iter().take(limit).enumerate().map(|(place, guest)| Recommended {
             score: model.score(&viewer.someone, &guest.someone),
             reasons: reasons(&viewer.someone, &guest.someone),
@@ -117,34 +121,31 @@ impl Pipeline {
         self.store.all_exposures(tenant, week(self.clock.now()), limit).await
     }
 
-    /// Nearest people who fit both ways → score with explored appeal → fair exposure → kept for the day.
+    /// Candidates who fit both ways → by score, appeal explored and attention shared → kept for the day.
     async fn make_list(&self, viewer: &Guest) -> Result<DailyList, PipelineError> {
         let (tenant, now) = (&viewer.profile.tenant, self.clock.now());
-        let viewer = self.with_taste(viewer.clone()).await?;
-        let length = self.config.matching.list_length;
-        let candidates = self.candidates(&viewer, length * 8).await?;
         let (model, _) = self.score_model(tenant).await?;
-        let own = Traits::of(&viewer.someone, &model.expected);
+        let viewer = self.with_taste(viewer.clone(), &model.expected, None).await?;
+        let length = self.config.matching.list_length;
         let mut dice = Dice::seeded(seed(tenant, viewer.id(), now));
-        let ids: Vec<ProfileId> = candidates.iter().map(|guest| guest.id().clone()).collect();
+        let candidates = self.candidates(&viewer, length * CANDIDATES, &mut dice).await?;
+        let ids: Vec<ProfileId> = candidates.iter().map(|(guest, _)| guest.id().clone()).collect();
         let shown = self.store.exposures(tenant, &ids, week(now)).await?;
-        let scored: Vec<Candidate> = candidates
+        let entries: Vec<Entry<'_>> = candidates
             .iter()
             .zip(shown)
-            .map(|(guest, shown)| {
-                let behaviour = explored(&guest.someone.behaviour, &model.expected, &mut dice);
-                let someone = Someone { behaviour, ..guest.someone.clone() };
-                let traits = Traits::of(&someone, &model.expected);
-                Candidate { score: model.score_known((&viewer.someone, &own), (&someone, &traits)).total, shown }
-            })
+            .map(|((guest, likes_viewer), shown)| Entry { someone: &guest.someone, likes_viewer: *likes_viewer, shown })
             .collect();
-        let mean = scored.iter().map(|candidate| candidate.shown).sum::<f64>() / scored.len().max(1) as f64;
-        let order = exposure::order(&scored, mean, self.config.matching.fairness);
+        let order = shortlist::order(&model, &viewer.someone, &entries, self.config.matching.fairness, &mut dice);
         let people: Vec<ProfileId> = order.into_iter().take(length).map(|place| ids[place].clone()).collect();
         let list = DailyList { day: now.date_naive(), people };
         if !self.store.put_list(tenant, viewer.id(), &list).await? {
             // Another process was faster: its list is the day's.
             return Ok(self.store.load_list(tenant, viewer.id()).await?.unwrap_or(list));
+        }
+        if !viewer.someone.taste.is_empty() {
+            let model = self.reader().await?.model;
+            self.store.put_taste(tenant, viewer.id(), &model, &viewer.someone.taste).await?;
         }
         let shown: Vec<(ProfileId, f64)> =
             list.people.iter().enumerate().map(|(place, id)| (id.clone(), exposure::attention(place))).collect();
@@ -152,56 +153,112 @@ impl Pipeline {
         Ok(list)
     }
 
-    /// People near the viewer whom they may meet and have not answered, about `enough` of them.
-    async fn candidates(&self, viewer: &Guest, enough: usize) -> Result<Vec<Guest>, PipelineError> {
+    /// People whom the viewer may meet and has not answered, about `enough` of them, and whether they like the viewer: some who do, some like
+    /// those whom the viewer likes, some from anywhere, so that tastes can be found out, and the nearest.
+    async fn candidates(
+        &self,
+        viewer: &Guest,
+        enough: usize,
+        dice: &mut Dice,
+    ) -> Result<Vec<(Guest, bool)>, PipelineError> {
         let tenant = &viewer.profile.tenant;
         let answered = self.store.ties_of(tenant, viewer.id(), ANSWERS).await?;
         let mut exclude: Vec<ProfileId> = answered.into_iter().map(|tie| tie.to).collect();
         exclude.push(viewer.id().clone());
         exclude.sort();
         exclude.dedup();
-        let index = self.reader().await?.index;
-        let mut found = Vec::new();
+        let likes = self.store.likes_to(tenant, viewer.id(), ANSWERS).await?;
+        let likers: HashSet<ProfileId> = likes.iter().map(|tie| tie.from.clone()).collect();
+        let (mut nearest, mut all) = (Vec::new(), false);
         for limit in ASKED {
-            let query = Query {
-                tenant: tenant.clone(),
-                vector: viewer.profile.vector.clone(),
-                filter: filter::conditions(&viewer.profile.terms),
-                exclude: exclude.clone(),
-                limit,
-            };
-            let ids: Vec<ProfileId> = index.search(query).await?.into_iter().map(|hit| hit.id).collect();
-            let all = ids.len() < limit;
-            found = self.eligible(viewer, &ids).await?;
-            if all || found.len() >= enough {
+            let ids = self.near(viewer, viewer.profile.vector.clone(), &exclude, limit).await?;
+            all = ids.len() < limit;
+            nearest = self.eligible(viewer, &ids).await?;
+            if all || nearest.len() >= enough {
                 break;
             }
         }
+        let some = enough / 4;
+        let mut ids: Vec<ProfileId> = likes.into_iter().map(|tie| tie.from).take(some).collect();
+        if !all {
+            let length = viewer.profile.vector.len();
+            let anywhere: Arc<[f32]> = (0..length).map(|_| dice.normal() as f32).collect();
+            for direction in [unit(&viewer.someone.taste), unit(&anywhere)].into_iter().flatten() {
+                ids.extend(self.near(viewer, direction, &exclude, some).await?);
+            }
+        }
+        let mut seen: HashSet<ProfileId> = HashSet::new();
+        ids.retain(|id| seen.insert(id.clone()));
+        let mut found = self.eligible(viewer, &ids).await?;
+        let seen: HashSet<ProfileId> = found.iter().map(|guest| guest.id().clone()).collect();
+        found.extend(nearest.into_iter().filter(|guest| !seen.contains(guest.id())));
         found.truncate(enough);
-        Ok(found)
+        self.add_tastes(tenant, &mut found).await?;
+        let flagged = found.into_iter().map(|guest| {
+            let likes = likers.contains(guest.id());
+            (guest, likes)
+        });
+        Ok(flagged.collect())
     }
 
-    /// With what they liked so far.
-    pub(super) async fn with_taste(&self, mut viewer: Guest) -> Result<Guest, PipelineError> {
+    /// People near to a direction who may fit the viewer.
+    async fn near(
+        &self,
+        viewer: &Guest,
+        vector: Arc<[f32]>,
+        exclude: &[ProfileId],
+        limit: usize,
+    ) -> Result<Vec<ProfileId>, PipelineError> {
+        let query = Query {
+            tenant: viewer.profile.tenant.clone(),
+            vector,
+            filter: filter::conditions(&viewer.profile.terms),
+            exclude: exclude.to_vec(),
+            limit,
+        };
+        Ok(self.reader().await?.index.search(query).await?.into_iter().map(|hit| hit.id).collect())
+    }
+
+    /// What they like, as of their own newest list.
+    async fn add_tastes(&self, tenant: &TenantId, guests: &mut [Guest]) -> Result<(), PipelineError> {
+        let ids: Vec<ProfileId> = guests.iter().map(|guest| guest.id().clone()).collect();
+        let model = self.reader().await?.model;
+        let tastes = self.store.load_tastes(tenant, &ids, &model).await?;
+        guests.iter_mut().zip(tastes).for_each(|(guest, taste)| guest.someone.taste = taste);
+        Ok(())
+    }
+
+    /// With what their newest answers say of their taste, but for the one about `without`.
+    pub(super) async fn with_taste(
+        &self,
+        mut viewer: Guest,
+        expected: &Expected,
+        without: Option<&ProfileId>,
+    ) -> Result<Guest, PipelineError> {
         let tenant = &viewer.profile.tenant;
-        let mut ties = self.store.ties_of(tenant, viewer.id(), TASTE).await?;
-        ties.retain(|tie| tie.kind != TieKind::Block);
+        let mut ties = self.store.ties_of(tenant, viewer.id(), taste::ANSWERS).await?;
+        ties.retain(|tie| tie.kind != TieKind::Block && Some(&tie.to) != without);
         let ids: Vec<ProfileId> = ties.iter().map(|tie| tie.to.clone()).collect();
+        if ids.is_empty() {
+            return Ok(viewer);
+        }
+        let liked: HashSet<&ProfileId> =
+            ties.iter().filter(|tie| tie.kind == TieKind::Like).map(|tie| &tie.to).collect();
         let profiles = self.readable(tenant, &ids).await?;
-        let liked = |id: &ProfileId| ties.iter().any(|tie| tie.to == *id && tie.kind == TieKind::Like);
+        let known = self.store.load_remembered(tenant, &ids).await?;
+        let appeals: HashMap<&ProfileId, f64> =
+            ids.iter().zip(&known).map(|(id, known)| (id, known.record.behaviour.appeal)).collect();
         let length = viewer.profile.vector.len();
-        let (mut likes, mut passes) = ((vec![0.0_f32; length], 0.0_f32), (vec![0.0_f32; length], 0.0_f32));
-        for profile in profiles.iter().filter(|profile| profile.vector.len() == length) {
-            let (sum, count) = if liked(&profile.id) { &mut likes } else { &mut passes };
-            *count += 1.0;
-            sum.iter_mut().zip(&*profile.vector).for_each(|(sum, value)| *sum += value);
-        }
-        if likes.1 > 0.0 {
-            // As if two more had been liked for nothing in particular: of one like nobody knows a taste.
-            let mean = |(sum, count): &(Vec<f32>, f32), place: usize| sum[place] / (count + 2.0);
-            let taste: Arc<[f32]> = (0..length).map(|place| mean(&likes, place) - mean(&passes, place)).collect();
-            viewer.someone.taste = taste;
-        }
+        let answers: Vec<taste::Answered<'_>> = profiles
+            .iter()
+            .filter(|profile| profile.vector.len() == length)
+            .map(|profile| taste::Answered {
+                vector: &profile.vector,
+                yes: liked.contains(&profile.id),
+                appeal: appeals.get(&profile.id).copied().unwrap_or_default(),
+            })
+            .collect();
+        viewer.someone.taste = taste::learned(&answers, &viewer.someone.behaviour, expected).into();
         Ok(viewer)
     }
 
@@ -214,11 +271,11 @@ impl Pipeline {
     ) -> Result<Compared, PipelineError> {
         check_name("one", one.as_str())?;
         check_name("other", other.as_str())?;
-        let one = self.guest(tenant, one).await?;
-        let one = self.with_taste(one).await?;
-        let other = self.guest(tenant, other).await?;
-        let other = self.with_taste(other).await?;
         let (model, _) = self.score_model(tenant).await?;
+        let one = self.guest(tenant, one).await?;
+        let one = self.with_taste(one, &model.expected, None).await?;
+        let other = self.guest(tenant, other).await?;
+        let other = self.with_taste(other, &model.expected, None).await?;
         let ties = self.store.ties_with(tenant, one.id(), std::slice::from_ref(other.id())).await?;
         let blocked = ties.iter().any(|tie| tie.kind == TieKind::Block && (forbids(tie, one.id(), other.id())));
         let now: DateTime<Utc> = self.clock.now();
@@ -228,4 +285,10 @@ impl Pipeline {
             apart: blocked || one.is_out(now) || other.is_out(now),
         })
     }
+}
+
+/// Of unit length; `None` when it has none.
+fn unit(vector: &[f32]) -> Option<Arc<[f32]>> {
+    let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    (norm > 1e-6).then(|| vector.iter().map(|value| value / norm).collect())
 }

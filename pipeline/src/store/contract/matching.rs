@@ -6,7 +6,10 @@ use uuid::Uuid;
 use super::{Shared, event, noon, profile};
 use crate::{
     item::{MatchId, ProfileId, TenantId},
-    matching::meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
+    matching::{
+        avatar::{self, Avatar},
+        meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
+    },
     store::{News, Recorded},
 };
 
@@ -217,6 +220,65 @@ pub(crate) async fn x2_a_model_is_written_over_what_was_read_only(store: &Shared
     assert_eq!(store.load_score_model(&b).await.unwrap(), None);
 }
 
+pub(crate) async fn x7_pictures_of_the_marked_are_listed_in_pages(store: &Shared) {
+    let tenant = TenantId::from("a");
+    let avatar = |byte: u8| Avatar::from_bytes(&[byte; avatar::BYTES]).unwrap();
+    let people = ["ann", "bob", "cec"].map(|name| {
+        let mut record = Record::default();
+        record.standing.trust = (name != "bob").then_some(0.5);
+        (ProfileId::from(name), record, 0)
+    });
+    put(store, "a", Change { people: people.to_vec(), ..Change::default() }).await;
+    for (person, byte) in [("ann", 1), ("bob", 2), ("cec", 3), ("dan", 4), ("cec", 5)] {
+        store.put_avatar(&tenant, &person.into(), &avatar(byte)).await.unwrap();
+    }
+    let page = async |after: Option<&str>, limit| {
+        store.marked_avatars(&tenant, after.map(ProfileId::from).as_ref(), limit).await.unwrap()
+    };
+    assert_eq!(page(None, 9).await, [("ann".into(), avatar(1)), ("cec".into(), avatar(5))], "the newest stays");
+    assert_eq!((page(None, 1).await.len(), page(Some("ann"), 9).await), (1, vec![("cec".into(), avatar(5))]));
+    assert!(store.marked_avatars(&"b".into(), None, 9).await.unwrap().is_empty());
+    assert!(store.delete_avatar(&tenant, &"cec".into()).await.unwrap());
+    assert!(!store.delete_avatar(&tenant, &"cec".into()).await.unwrap());
+    assert_eq!(page(None, 9).await, [("ann".into(), avatar(1))]);
+}
+
+pub(crate) async fn x2_a_taste_is_of_one_model(store: &Shared) {
+    let (tenant, people) = (TenantId::from("a"), ids(&["bob", "q\\", "ann"]));
+    store.put_taste(&tenant, &"ann".into(), "m@1", &[0.25, -1.0]).await.unwrap();
+    store.put_taste(&tenant, &"q\\".into(), "m@1", &[1.0]).await.unwrap();
+    let found = store.load_tastes(&tenant, &people, "m@1").await.unwrap();
+    let found: Vec<&[f32]> = found.iter().map(|taste| &**taste).collect();
+    assert_eq!(found, [&[][..], &[1.0], &[0.25, -1.0]]);
+    // The newest stays, of another model it is of no use, and another tenant has none.
+    store.put_taste(&tenant, &"ann".into(), "m@2", &[0.5]).await.unwrap();
+    assert!(store.load_tastes(&tenant, &people, "m@1").await.unwrap()[2].is_empty());
+    assert_eq!(*store.load_tastes(&tenant, &people, "m@2").await.unwrap()[2], [0.5]);
+    assert!(store.load_tastes(&"b".into(), &people, "m@2").await.unwrap()[2].is_empty());
+}
+
+pub(crate) async fn x5_who_likes_somebody_waits_for_an_answer(store: &Shared) {
+    let (tenant, ann) = (TenantId::from("a"), ProfileId::from("ann"));
+    let ties = vec![
+        tie("bob", "ann", TieKind::Like, 0),
+        tie("cec", "ann", TieKind::Like, 1),
+        tie("dan", "ann", TieKind::Like, 2),
+        tie("eve", "ann", TieKind::Pass, 3),
+        tie("fay", "bob", TieKind::Like, 4),
+        tie("ann", "cec", TieKind::Pass, 5),
+    ];
+    put(store, "a", Change { ties, ..Change::default() }).await;
+    let names = async |limit| {
+        let found = store.likes_to(&tenant, &ann, limit).await.unwrap();
+        found.into_iter().map(|tie| tie.from.0).collect::<Vec<_>>()
+    };
+    assert_eq!((names(9).await, names(1).await), (vec!["dan".into(), "bob".into()], vec!["dan".to_owned()]));
+    // A block is an answer.
+    put(store, "a", Change { ties: vec![tie("ann", "dan", TieKind::Block, 6)], ..Change::default() }).await;
+    assert_eq!(names(9).await, ["bob"]);
+    assert!(store.likes_to(&"b".into(), &ann, 9).await.unwrap().is_empty());
+}
+
 pub(crate) async fn x7_who_is_forgotten_leaves_their_standing_alone(store: &Shared) {
     let (tenant, ann) = (TenantId::from("a"), ProfileId::from("ann"));
     let change = Change {
@@ -233,7 +295,9 @@ pub(crate) async fn x7_who_is_forgotten_leaves_their_standing_alone(store: &Shar
     put(store, "a", change).await;
     store.put_list(&tenant, &ann, &DailyList { day: noon().date_naive(), people: vec![] }).await.unwrap();
     store.expose(&tenant, &[(ann.clone(), 1.0)], 7).await.unwrap();
-    assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 6);
+    store.put_taste(&tenant, &ann, "m@1", &[1.0]).await.unwrap();
+    store.put_avatar(&tenant, &ann, &Avatar::from_bytes(&[0; avatar::BYTES]).unwrap()).await.unwrap();
+    assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 8);
     assert_eq!(store.ties_of(&tenant, &"bob".into(), 9).await.unwrap().len(), 1);
     assert_eq!(store.load_remembered(&tenant, &[ann]).await.unwrap()[0].version, 1, "a ban outlives the profile");
 }

@@ -294,6 +294,8 @@ async fn forget(
         ("tickets", "DELETE FROM tickets WHERE tenant = $1 AND person = $2"),
         ("daily_lists", "DELETE FROM daily_lists WHERE tenant = $1 AND person = $2"),
         ("exposures", "DELETE FROM exposures WHERE tenant = $1 AND person = $2"),
+        ("avatars", "DELETE FROM avatars WHERE tenant = $1 AND person = $2"),
+        ("tastes", "DELETE FROM tastes WHERE tenant = $1 AND person = $2"),
     ] {
         let rows = link.run(sql, who()).await?;
         receipt.rows.insert(name.to_owned(), rows);

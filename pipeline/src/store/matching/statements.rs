@@ -10,8 +10,9 @@ macro_rules! statements {
         use $crate::{
             error::PipelineError,
             item::{MatchId, ProfileId, TenantId},
+            matching::avatar::Avatar,
             matching::meeting::{Change, DailyList, Match, Origin, Record, Remembered, Ticket, Tie, TieKind},
-            store::row::{carried, decode, encode, limit, stamp, time},
+            store::row::{carried, decode, encode, limit, stamp, time, vector, vector_bytes},
         };
 
         fn list(ids: &[ProfileId]) -> Result<String, sqlx::Error> {
@@ -194,6 +195,96 @@ macro_rules! statements {
             );
             let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(list(others)?).bind(escape(person.as_str()));
             query.fetch_all(connection).await?.iter().map(tie).collect()
+        }
+
+        async fn read_likes_to(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            count: usize,
+        ) -> Result<Vec<Tie>, sqlx::Error> {
+            let sql = "SELECT viewer, other, kind, at FROM ties WHERE tenant = $1 AND other = $2 AND kind = 'like'
+                           AND NOT EXISTS (SELECT 1 FROM ties own WHERE own.tenant = $1 AND own.viewer = $2 AND own.other = ties.viewer)
+                       ORDER BY at DESC, viewer LIMIT $3";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str())).bind(limit(count));
+            query.fetch_all(connection).await?.iter().map(tie).collect()
+        }
+
+        async fn read_tastes(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            ids: &[ProfileId],
+            model: &str,
+        ) -> Result<Vec<std::sync::Arc<[f32]>>, sqlx::Error> {
+            let sql = concat!(
+                "SELECT person, vector FROM tastes WHERE tenant = $1 AND model = $3 AND person IN (",
+                $members,
+                ")"
+            );
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(list(ids)?).bind(model);
+            let mut found = std::collections::HashMap::new();
+            for row in query.fetch_all(connection).await? {
+                let bytes: Vec<u8> = row.try_get(1)?;
+                found.insert(name(row.try_get(0)?)?, vector(&bytes));
+            }
+            Ok(ids.iter().map(|id| found.get(id).cloned().unwrap_or_else(|| [].into())).collect())
+        }
+
+        async fn write_taste(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            model: &str,
+            taste: &[f32],
+        ) -> Result<(), sqlx::Error> {
+            let sql = "INSERT INTO tastes (tenant, person, model, vector) VALUES ($1, $2, $3, $4)
+                       ON CONFLICT (tenant, person) DO UPDATE SET model = excluded.model, vector = excluded.vector";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            query.bind(model).bind(vector_bytes(taste)).execute(connection).await?;
+            Ok(())
+        }
+
+        async fn write_avatar(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+            avatar: &Avatar,
+        ) -> Result<(), sqlx::Error> {
+            let sql = "INSERT INTO avatars (tenant, person, bits) VALUES ($1, $2, $3)
+                       ON CONFLICT (tenant, person) DO UPDATE SET bits = excluded.bits";
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            query.bind(avatar.to_bytes()).execute(connection).await?;
+            Ok(())
+        }
+
+        async fn remove_avatar(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            person: &ProfileId,
+        ) -> Result<bool, sqlx::Error> {
+            let query = sqlx::query("DELETE FROM avatars WHERE tenant = $1 AND person = $2");
+            let query = query.bind(escape(tenant.as_str())).bind(escape(person.as_str()));
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        }
+
+        async fn read_marked_avatars(
+            connection: &mut $connection,
+            tenant: &TenantId,
+            after: Option<&ProfileId>,
+            count: usize,
+        ) -> Result<Vec<(ProfileId, Avatar)>, sqlx::Error> {
+            let sql = "SELECT avatars.person, avatars.bits FROM match_people
+                       JOIN avatars ON avatars.tenant = match_people.tenant AND avatars.person = match_people.person
+                       WHERE match_people.tenant = $1 AND match_people.marked = 1 AND match_people.person > $2
+                       ORDER BY match_people.person LIMIT $3";
+            let after = escape(after.map_or("", ProfileId::as_str));
+            let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(after).bind(limit(count));
+            let one = |row: &$row| {
+                let bits: Vec<u8> = row.try_get(1)?;
+                let avatar = Avatar::from_bytes(&bits).ok_or_else(|| sqlx::Error::Decode("bits of no avatar".into()))?;
+                Ok((name(row.try_get(0)?)?, avatar))
+            };
+            query.fetch_all(connection).await?.iter().map(one).collect()
         }
 
         /// Reads body.
@@ -407,6 +498,8 @@ macro_rules! statements {
                 "DELETE FROM tickets WHERE tenant = $1 AND person = $2",
                 "DELETE FROM daily_lists WHERE tenant = $1 AND person = $2",
                 "DELETE FROM exposures WHERE tenant = $1 AND person = $2",
+                "DELETE FROM tastes WHERE tenant = $1 AND person = $2",
+                "DELETE FROM avatars WHERE tenant = $1 AND person = $2",
             ] {
                 let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(escape(person.as_str()));
                 rows += query.execute(&mut *connection).await?.rows_affected();

@@ -1,5 +1,7 @@
 //! What matching remembers.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sqlx::{PgConnection, postgres::PgRow};
 
@@ -102,6 +104,46 @@ impl MatchStore for PostgresStore {
         others: &[ProfileId],
     ) -> Result<Vec<Tie>, PipelineError> {
         read!(self, "ties_with", |connection| read_ties_with(connection, tenant, person, others))
+    }
+
+    async fn likes_to(&self, tenant: &TenantId, person: &ProfileId, count: usize) -> Result<Vec<Tie>, PipelineError> {
+        read!(self, "likes_to", |connection| read_likes_to(connection, tenant, person, count))
+    }
+
+    async fn load_tastes(
+        &self,
+        tenant: &TenantId,
+        ids: &[ProfileId],
+        model: &str,
+    ) -> Result<Vec<Arc<[f32]>>, PipelineError> {
+        read!(self, "load_tastes", |connection| read_tastes(connection, tenant, ids, model))
+    }
+
+    async fn put_taste(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        model: &str,
+        taste: &[f32],
+    ) -> Result<(), PipelineError> {
+        write!(self, "put_taste", |connection| write_taste(connection, tenant, person, model, taste))
+    }
+
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+        write!(self, "put_avatar", |connection| write_avatar(connection, tenant, person, avatar))
+    }
+
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError> {
+        write!(self, "delete_avatar", |connection| remove_avatar(connection, tenant, person))
+    }
+
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+        read!(self, "marked_avatars", |connection| read_marked_avatars(connection, tenant, after, count))
     }
 
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError> {

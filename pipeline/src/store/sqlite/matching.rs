@@ -1,6 +1,6 @@
 //! What matching remembers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
@@ -115,6 +115,52 @@ impl MatchStore for SqliteStore {
     ) -> Result<Vec<Tie>, PipelineError> {
         let (tenant, person, others) = (tenant.clone(), person.clone(), others.to_vec());
         read!(self, "ties_with", |connection| read_ties_with(connection, &tenant, &person, &others))
+    }
+
+    async fn likes_to(&self, tenant: &TenantId, person: &ProfileId, count: usize) -> Result<Vec<Tie>, PipelineError> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        read!(self, "likes_to", |connection| read_likes_to(connection, &tenant, &person, count))
+    }
+
+    async fn load_tastes(
+        &self,
+        tenant: &TenantId,
+        ids: &[ProfileId],
+        model: &str,
+    ) -> Result<Vec<Arc<[f32]>>, PipelineError> {
+        let (tenant, ids, model) = (tenant.clone(), ids.to_vec(), model.to_owned());
+        read!(self, "load_tastes", |connection| read_tastes(connection, &tenant, &ids, &model))
+    }
+
+    async fn put_taste(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        model: &str,
+        taste: &[f32],
+    ) -> Result<(), PipelineError> {
+        let (tenant, person, model, taste) = (tenant.clone(), person.clone(), model.to_owned(), taste.to_vec());
+        write!(self, "put_taste", |connection| write_taste(connection, &tenant, &person, &model, &taste))
+    }
+
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+        let (tenant, person, avatar) = (tenant.clone(), person.clone(), *avatar);
+        write!(self, "put_avatar", |connection| write_avatar(connection, &tenant, &person, &avatar))
+    }
+
+    async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError> {
+        let (tenant, person) = (tenant.clone(), person.clone());
+        write!(self, "delete_avatar", |connection| remove_avatar(connection, &tenant, &person))
+    }
+
+    async fn marked_avatars(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ProfileId>,
+        count: usize,
+    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+        let (tenant, after) = (tenant.clone(), after.cloned());
+        read!(self, "marked_avatars", |connection| read_marked_avatars(connection, &tenant, after.as_ref(), count))
     }
 
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError> {

@@ -66,21 +66,23 @@ struct Report {
 
 /// Measures on the folder that `--data` names.
 pub(super) fn measure(args: &Args) -> anyhow::Result<(String, serde_json::Value)> {
-    let folder = args.data.clone().unwrap_or_else(|| PathBuf::from("../shared/data/matching"));
-    let report = report(&folder, &VIEWS).with_context(|| {
-        format!(
-            "the speed-dating data has no licence, so it does not come with the project: put speed_participants.csv.gz and \
-             speed_dates.csv.gz into a folder and name it with `--data FOLDER` (looked in {})",
-            folder.display()
-        )
-    })?;
+    let folder = args.data.as_deref().context(
+        "name the folder of speed_participants.csv.gz and speed_dates.csv.gz with `--data FOLDER`: the speed-dating data has no licence, so it \
+         does not come with the project",
+    )?;
+    let report = report(folder, &VIEWS)?;
     Ok((report.to_text(), serde_json::to_value(&report)?))
 }
 
 /// Reads and measures.
 fn report(folder: &Path, views: &[(&'static str, Sensitive)]) -> anyhow::Result<Report> {
-    let people = Table::read(&file(folder, "speed_participants"))?;
-    let dates = Dates::new(&Table::read(&file(folder, "speed_dates"))?)?;
+    let read = |name: &str| {
+        let file = file(folder, name);
+        Table::read(&file)
+            .with_context(|| format!("{} cannot be read: name its folder with `--data FOLDER`", file.display()))
+    };
+    let people = read("speed_participants")?;
+    let dates = Dates::new(&read("speed_dates")?)?;
     ensure!(dates.evenings().len() > 2, "the evenings are too few to hold one out");
     let mut lines = Vec::new();
     for (reads, sensitive) in views.iter().copied() {
