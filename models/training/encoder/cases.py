@@ -211,7 +211,7 @@ def sentence(frame, rng, slurs, heldout, quoted):
     return text, values["P"] if named else ""
 
 
-def sentences(slurs, seed, heldout, share=1.0):
+def sentences(slurs, seed, heldout):
     """Rows (functionality, hateful, frame number, group, text)."""
     rng, out, seen = random.Random(seed), [], set()
     quoted = own(CLAUSES, heldout)
@@ -219,7 +219,7 @@ def sentences(slurs, seed, heldout, share=1.0):
         for index, frame in enumerate(frames):
             if functional.is_heldout(index) != heldout:
                 continue
-            for _ in range(max(1, round(DRAWS[name] * share)) if "{" in frame else 1):
+            for _ in range(DRAWS[name] if "{" in frame else 1):
                 text, group = sentence(frame, rng, slurs, heldout, quoted)
                 if text not in seen:
                     seen.add(text)

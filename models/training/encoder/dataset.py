@@ -112,17 +112,21 @@ def add_hatemoji(corpus, part, words):
         corpus.add(f"hatemoji_{part}", row["text"], 1.0, **marks)
 
 
-def add_functional(corpus, per_template, seed, heldout):
+# Sentences of these kinds threaten nobody and name no group in hate, whatever words they hold.
+CALM = ("everyday", "homonyms", "hate_objects", "identity_neutral")
+
+
+def add_functional(corpus, per_template, seed, heldout, calm=()):
     slurs = functional.slurs(DATA / "profanity_surge_en.csv.gz")
-    add_sentences(corpus, "functional", functional.sentences(slurs, per_template, seed, heldout), functional.TOXIC, functional.TOXIC_UNKNOWN)
+    add_sentences(corpus, "functional", functional.sentences(slurs, per_template, seed, heldout), functional.TOXIC, functional.TOXIC_UNKNOWN, calm)
 
 
-def add_cases(corpus, seed, heldout, share=1.0, source="functional"):
+def add_cases(corpus, seed, heldout):
     slurs = functional.slurs(DATA / "profanity_surge_en.csv.gz")
-    add_sentences(corpus, source, cases.sentences(slurs, seed, heldout, share), cases.TOXIC, cases.UNKNOWN)
+    add_sentences(corpus, "functional", cases.sentences(slurs, seed, heldout), cases.TOXIC, cases.UNKNOWN, CALM)
 
 
-def add_sentences(corpus, source, sentences, toxic, unknown):
+def add_sentences(corpus, source, sentences, toxic, unknown, calm):
     for name, hateful, _, group, text in sentences:
         marks = {"hate": hateful, "spam": 0}
         if hateful or name in toxic:
@@ -131,7 +135,7 @@ def add_sentences(corpus, source, sentences, toxic, unknown):
             marks.update({label: 0 for label in JIGSAW})
         if name.startswith("threat"):
             marks["threat"] = 1
-        elif name in ("everyday", "homonyms", "hate_objects", "identity_neutral"):
+        elif name in calm:
             marks.update(threat=0, identity_hate=0, severe_toxic=0)
         if not hateful or name == "sexist" or (group and group not in functional.FEMALE):
             marks["sexism"] = name == "sexist"

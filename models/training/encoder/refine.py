@@ -108,7 +108,7 @@ def chosen(archive, seed=11):
 def functional_part(seed=11):
     corpus = dataset.Corpus()
     words = dataset.swear_words()
-    dataset.add_functional(corpus, 8, seed, heldout=False)
+    dataset.add_functional(corpus, 8, seed, heldout=False, calm=dataset.CALM)
     dataset.add_cases(corpus, seed, heldout=False)
     dataset.add_respelt(corpus, words, random.Random(seed))
     return corpus
@@ -223,11 +223,9 @@ def train(arguments):
     whole, keys = parts[0][0], parts[0][1] + parts[1][1]
     whole.extend(parts[1][0])
     rows = Rows(whole, keys, store)
-    corpus, keys, _ = part("dev", arguments)
-    dev, marks, sources = Rows(corpus, keys, store), np.array(corpus.marks), np.array(corpus.sources)
     log = arguments.log.open("a")
     say = lambda line: (print(json.dumps(line), file=log, flush=True), print(json.dumps(line), flush=True))
-    say({"texts": len(whole), "tokens": int(rows.lengths.sum()), "frozen": arguments.frozen, "before": figures(dev.teacher.numpy(), marks, sources)})
+    say({"texts": len(whole), "tokens": int(rows.lengths.sum()), "frozen": arguments.frozen, "rate": arguments.rate, "epochs": arguments.epochs, "seed": arguments.seed})
     groups = [{"params": model.layers[n].parameters(), "lr": arguments.rate} for n in range(arguments.frozen, 6)]
     groups.append({"params": [*model.dense.parameters(), *model.head.parameters()], "lr": arguments.rate * 3})
     optimizer = torch.optim.AdamW(groups, weight_decay=0.0, betas=(0.9, 0.98), fused=True)
@@ -249,12 +247,31 @@ def train(arguments):
         optimizer.step()
         losses.append(loss.item())
         if (step + 1) % arguments.watch == 0 or step + 1 == len(plan):
-            line = {"step": step + 1, "of": len(plan), "loss": round(float(np.mean(losses)), 4), "seconds": round(time.time() - begin)}
+            say({"step": step + 1, "of": len(plan), "loss": round(float(np.mean(losses)), 4), "seconds": round(time.time() - begin)})
             losses = []
-            say({**line, **figures(predict(model, dev), marks, sources)})
             write(model, arguments.out)
-        elif (step + 1) % 50 == 0:
-            print(step + 1, len(plan), round(float(np.mean(losses)), 4), round(time.time() - begin), flush=True)
+
+
+def watch(arguments):
+    """Figures of a checkpoint, and of weights between the released ones and it, on the dev texts whose states are there."""
+    store = Store(arguments.states)
+    corpus, keys, _ = part("dev", arguments)
+    marked = np.nan_to_num(np.array(corpus.marks)[:, :6]).max(1) == 1
+    drawn = lambda row: row % arguments.every == 0 or (corpus.sources[row].startswith("jigsaw") and marked[row])
+    there = [row for row, k in enumerate(keys) if k in store.at and drawn(row)]
+    corpus.keep(there)
+    dev, marks, sources = Rows(corpus, [keys[row] for row in there], store), np.array(corpus.marks), np.array(corpus.sources)
+    log = arguments.log.open("a")
+    say = lambda line: (print(json.dumps(line), file=log, flush=True), print(json.dumps(line), flush=True))
+    say({"dev": len(corpus), "released": figures(dev.teacher.numpy().astype(float), marks, sources)})
+    model = released(arguments)
+    model.frozen = 3
+    before, after = model.trained(), load_file(arguments.out)
+    for share in arguments.share:
+        model.frozen = 3
+        model.restore({name: (1 - share) * value + share * after[name] for name, value in before.items()})
+        model.frozen = FROZEN
+        say({"share": share, **figures(predict(model, dev), marks, sources)})
 
 
 def write(model, path):
@@ -265,7 +282,7 @@ def write(model, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("states", "train"))
+    parser.add_argument("what", choices=("states", "train", "watch"))
     parser.add_argument("--base", type=Path, required=True, help="folder with model.safetensors and tokenizer.json of all-MiniLM-L6-v2")
     parser.add_argument("--ratings", type=Path, required=True, help="vaderSentiment-3.3.2.tar.gz")
     parser.add_argument("--start", type=Path, required=True, help="changes.safetensors to go on from")
@@ -277,14 +294,16 @@ def main():
     parser.add_argument("--log", type=Path)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=0, help="fewer than the epochs have")
-    parser.add_argument("--watch", type=int, default=300)
+    parser.add_argument("--watch", type=int, default=50, help="steps between two lines of the log")
     parser.add_argument("--rate", type=float, default=1e-4)
     parser.add_argument("--budget", type=int, default=1024, help="tokens per batch")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--share", type=float, action="append", help="for `watch`: how far from the released weights (repeatable)")
+    parser.add_argument("--every", type=int, default=1, help="for `watch`: of the dev texts each so many-th, and all marked ones of Jigsaw")
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    compute(arguments) if arguments.what == "states" else train(arguments)
+    {"states": compute, "train": train, "watch": watch}[arguments.what](arguments)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,6 @@ PULL = 30.0
 MISSED = 0.005
 LOST = 0.001
 PRECISION = 0.9
-# What a sentence of cases.py weighs in the calibration of `hate`, beside 1 for a post.
-CASES = 0.3
 
 
 def logit(p):
@@ -62,8 +60,7 @@ def rows_for(label, sources):
     if label in dataset.JIGSAW:
         return of("jigsaw")
     return {
-        # The held-out frames of cases.py are in: short sentences that name a group, which natural sets hardly hold.
-        "hate": of("jigsaw", "edos", "hatemoji", "case"), "sexism": of("edos"), "profanity": of("jigsaw", "edos"),
+        "hate": of("jigsaw", "edos", "hatemoji"), "sexism": of("edos"), "profanity": of("jigsaw", "edos"),
         "spam": of("sms", "youtube", "smishing"), "sentiment": of("rated"),
     }[label]
 
@@ -73,7 +70,6 @@ def weights_for(label, sources):
     weight = np.ones(len(sources))
     if label == "hate":
         weight[[source.startswith("jigsaw") for source in sources]] = 0.25
-        weight[[source.startswith("case") for source in sources]] = CASES
     return weight
 
 
@@ -138,7 +134,6 @@ def main():
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--model", type=Path, default=REPOSITORY / "toxicity-minilm")
     parser.add_argument("--cache", type=Path, help="keeps the encoder's logits between calls")
-    parser.add_argument("--states", type=Path, help="what `refine.py states --part screen` kept: spares the lower layers")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     labels = dataset.LABELS
@@ -147,12 +142,11 @@ def main():
     weights = changes.write(load_file(arguments.checkpoint), base, arguments.model / "changes.safetensors")
 
     dev = screen.tuning(arguments.ratings)
-    dataset.add_cases(dev, 5, heldout=True, source="case")
     sources, marks = np.array(dev.sources), np.array(dev.marks)
     if arguments.cache and arguments.cache.exists():
         own = np.load(arguments.cache)
     else:
-        own = from_states(weights, dev, arguments) if arguments.states else encode(weights, dev.texts, arguments)
+        own = encode(weights, dev.texts, arguments)
         if arguments.cache:
             np.save(arguments.cache, own)
     from featurise import exporter
@@ -169,7 +163,7 @@ def main():
     # What counts as missed: any offence of any dev row, whatever its source.
     offences = [labels.index(label) for label in labels[:8]]
     known = np.nan_to_num(marks[:, offences]).max(1) == 1
-    positive = known & ~np.char.startswith(sources, "functional") & ~np.char.startswith(sources, "case")
+    positive = known & ~np.char.startswith(sources, "functional")
     traffic = np.char.startswith(sources, "jigsaw") | (sources == "sms")
     jigsaw = np.char.startswith(sources, "jigsaw")
     mean_auc = lambda values: np.mean([roc_auc_score(marks[jigsaw, n], values[jigsaw, n]) for n in range(6)])
@@ -220,10 +214,6 @@ def main():
         by = {name[11:]: round(float((said == (marks[:, h] == 1))[sources == name].mean()), 3) for name in sorted(set(sources[functional]))}
         hateful = marks[:, h] == 1
         report["functional"][part] = {"hateful": round(float(said[functional & hateful].mean()), 3), "not_hateful": round(float((~said)[functional & ~hateful].mean()), 3), "by": by if part == "served" else None}
-    cases = np.char.startswith(sources, "case_")
-    by = {name[5:]: round(float(((served[:, h] >= 0.5) == (marks[:, h] == 1))[sources == name].mean()), 3) for name in sorted(set(sources[cases]))}
-    hateful, said = marks[:, h] == 1, served[:, h] >= 0.5
-    report["cases"] = {"hateful": round(float(said[cases & hateful].mean()), 3), "not_hateful": round(float((~said)[cases & ~hateful].mean()), 3), "by": by}
     hatemoji = np.char.startswith(sources, "hatemoji")
     report["hatemoji_dev_auc"] = {name: round(float(roc_auc_score(marks[hatemoji, h], values[hatemoji, h])), 4) for name, values in (("first", first), ("encoder", own), ("served", served))}
     identity = sources == "identity"
@@ -269,15 +259,6 @@ def write_golden(path, weights, stack, arguments):
         z = [stack[label]["encoder"] * own[row, n] + stack[label]["first"] * logit(first[row, n]) + stack[label]["offset"] for n, label in enumerate(labels)]
         items.append({"text": text, "tokens": counts[row], "scores": [round(float(logistic(value)), 6) for value in z]})
     path.write_text(json.dumps({"labels": labels, "items": items}, indent=1, ensure_ascii=False) + "\n")
-
-
-def from_states(weights, corpus, arguments):
-    import refine
-    store, keys = refine.Store(arguments.states), [refine.key(f"{arguments.max_tokens} {text}") for text in corpus.texts]
-    model = Encoder(arguments.base / "model.safetensors", len(dataset.LABELS), arguments.frozen)
-    model.restore({**weights, "token.weight": torch.zeros(1, 384), "token.bias": torch.zeros(1)})
-    model.frozen = refine.FROZEN
-    return refine.predict(model, refine.Rows(corpus, keys, store))
 
 
 @torch.no_grad()
