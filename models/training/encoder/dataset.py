@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+import cases
 import evasion
 import functional
 
@@ -52,6 +53,14 @@ class Corpus:
 
     def __len__(self):
         return len(self.texts)
+
+    def keep(self, indices):
+        for name in ("texts", "marks", "sources", "weights", "spans"):
+            setattr(self, name, [getattr(self, name)[index] for index in indices])
+
+    def extend(self, other):
+        for name in ("texts", "marks", "sources", "weights", "spans"):
+            getattr(self, name).extend(getattr(other, name))
 
 
 def swear_words():
@@ -103,21 +112,36 @@ def add_hatemoji(corpus, part, words):
         corpus.add(f"hatemoji_{part}", row["text"], 1.0, **marks)
 
 
-def add_functional(corpus, per_template, seed, heldout):
+# Sentences of these kinds threaten nobody and name no group in hate, whatever words they hold.
+CALM = ("everyday", "homonyms", "hate_objects", "identity_neutral")
+
+
+def add_functional(corpus, per_template, seed, heldout, calm=()):
     slurs = functional.slurs(DATA / "profanity_surge_en.csv.gz")
-    for name, hateful, _, group, text in functional.sentences(slurs, per_template, seed, heldout):
+    add_sentences(corpus, "functional", functional.sentences(slurs, per_template, seed, heldout), functional.TOXIC, functional.TOXIC_UNKNOWN, calm)
+
+
+def add_cases(corpus, seed, heldout):
+    slurs = functional.slurs(DATA / "profanity_surge_en.csv.gz")
+    add_sentences(corpus, "functional", cases.sentences(slurs, seed, heldout), cases.TOXIC, cases.UNKNOWN, CALM)
+
+
+def add_sentences(corpus, source, sentences, toxic, unknown, calm):
+    for name, hateful, _, group, text in sentences:
         marks = {"hate": hateful, "spam": 0}
-        if hateful or name in functional.TOXIC:
+        if hateful or name in toxic:
             marks["toxic"] = 1
-        elif name not in functional.TOXIC_UNKNOWN:
+        elif name not in unknown:
             marks.update({label: 0 for label in JIGSAW})
         if name.startswith("threat"):
             marks["threat"] = 1
+        elif name in calm:
+            marks.update(threat=0, identity_hate=0, severe_toxic=0)
         if not hateful or name == "sexist" or (group and group not in functional.FEMALE):
             marks["sexism"] = name == "sexist"
         elif group in functional.FEMALE:
             marks["sexism"] = 1
-        corpus.add(f"functional_{name}", text, 1.0, **marks)
+        corpus.add(f"{source}_{name}", text, 1.0, **marks)
 
 
 def add_identity(corpus, heldout, most, rng):
@@ -219,6 +243,27 @@ def training(archive, seed=7):
 
 
 SHARE = {"jigsaw_train": 0.12, "edos_train": 0.06, "hatemoji_train": 0.15, "sms": 0.08}
+
+
+def add_respelt(corpus, words, rng, share=0.3):
+    """Copies of short sentences rewritten as a whole or in their telling words; every mark is kept, so that odd spelling means nothing."""
+    names = {word for plural, adjective, _ in functional.GROUPS for word in (*plural.lower().split(), adjective.lower())}
+    telling = words | names | {word for phrase in cases.BAD + cases.HARMED + cases.HARM for word in phrase.split()} | {"hate", "disgusting", "despise"}
+    for index in range(len(corpus)):
+        text = corpus.texts[index]
+        if rng.random() > (share if corpus.marks[index][LABELS.index("hate")] == 1 else share / 2) or len(text) > 120:
+            continue
+        way = rng.random()
+        if way < 0.12:
+            rewritten = evasion.glued(text)
+        elif way < 0.24:
+            rewritten = evasion.stretched(text, rng)
+        elif way < 0.4:
+            rewritten = evasion.leet_throughout(text, rng)
+        else:
+            rewritten = evasion.obfuscate(text, telling, rng)
+        if rewritten != text:
+            corpus.copy(index, f"respelt_{corpus.sources[index]}", rewritten)
 
 
 def add_obfuscated(corpus, words, rng):

@@ -75,3 +75,17 @@ def joined(text, rng):
         return text
     at = rng.randrange(len(words) - 1)
     return " ".join(words[:at] + [words[at] + words[at + 1]] + words[at + 2 :])
+
+
+def glued(text):
+    """No word boundary left."""
+    return "".join(text.split())
+
+
+def stretched(text, rng):
+    """A blank, or two, after every character."""
+    return rng.choice([" ", " ", "  "]).join(text.replace(" ", "") if rng.random() < 0.5 else text)
+
+
+def leet_throughout(text, rng):
+    return WORD.sub(lambda match: leet(match.group(), rng) if rng.random() < 0.8 else match.group(), text)
