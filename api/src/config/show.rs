@@ -110,6 +110,7 @@ mod tests {
             file,
             "[server]\nmax_requests = 7\n[auth]\nsigning_secret = \"open-sesame-open-sesame-open-sesame\"\n[[auth.keys]]\nname = \"chat\"\nsha256 = \"{digest}\"\ntenant = \"t\"\nscopes = [\"check\"]\n\
              [[webhooks]]\nname = \"hook\"\nurl = \"https://u:open-sesame@a.example/p?token=open-sesame\"\nsecret = \"open-sesame-open-sesame\"\n\
+             [[statements]]\ntenant = \"t\"\nurl = \"https://b.example/statement\"\ntoken = \"open-sesame\"\n\
              [index]\napi_key = \"open-sesame\"\n"
         )
         .unwrap();
