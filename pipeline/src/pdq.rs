@@ -318,7 +318,7 @@ mod tests {
         for (index, one) in hashes.iter().enumerate() {
             for other in &hashes[index + 1..] {
                 let distance = one.hash.distance(&other.hash);
-                assert!(distance > 3 * SAME, "{} apart", distance);
+                assert!(distance > 3 * SAME, "{distance} apart");
             }
         }
         for (photo, first) in photos.iter().zip(&hashes) {

@@ -15,10 +15,8 @@ use super::{Event, Recorded};
 use crate::{
     error::PipelineError,
     item::{MatchId, ProfileId, TenantId},
-    matching::{
-        avatar::Avatar,
-        meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
-    },
+    matching::meeting::{Change, DailyList, Match, Record, Remembered, Ticket, Tie},
+    pdq::Pdq,
     profile::Profile,
 };
 
@@ -68,7 +66,7 @@ pub trait MatchStore: Send + Sync {
         taste: &[f32],
     ) -> Result<(), PipelineError>;
     /// Remembers a person's picture. The newest stays.
-    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError>;
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Pdq) -> Result<(), PipelineError>;
     /// Forgets it. `false`: there was none.
     async fn delete_avatar(&self, tenant: &TenantId, person: &ProfileId) -> Result<bool, PipelineError>;
     /// Pictures of people of whom moderation or staff said something, after `after` in the order of their ids.
@@ -77,7 +75,7 @@ pub trait MatchStore: Send + Sync {
         tenant: &TenantId,
         after: Option<&ProfileId>,
         limit: usize,
-    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError>;
+    ) -> Result<Vec<(ProfileId, Pdq)>, PipelineError>;
 
     /// One match.
     async fn load_match(&self, tenant: &TenantId, id: MatchId) -> Result<Option<Match>, PipelineError>;

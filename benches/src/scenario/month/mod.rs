@@ -102,10 +102,10 @@ fn calibrate(report: &mut Report) {
         report.figure(&format!("ROC-AUC of a yes, by {name}"), vec![auc]);
     };
     auc("likeness of profiles alone", |viewer, candidate| candidate.likeness(viewer));
-    auc("the hidden taste alone", |viewer, candidate| viewer.fit(candidate));
+    auc("the hidden taste alone", nature::Hidden::fit);
     auc("the hidden appeal alone", |_, candidate| candidate.appeal);
     auc("the hidden leaning alone", |viewer, _| viewer.leaning);
-    auc("all that is hidden", |viewer, candidate| viewer.likes(candidate));
+    auc("all that is hidden", nature::Hidden::likes);
 }
 
 #[cfg(test)]

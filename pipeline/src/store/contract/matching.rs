@@ -6,10 +6,8 @@ use uuid::Uuid;
 use super::{Shared, event, noon, profile};
 use crate::{
     item::{MatchId, ProfileId, TenantId},
-    matching::{
-        avatar::{self, Avatar},
-        meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
-    },
+    matching::meeting::{Change, DailyList, Ended, Match, Origin, Record, Ticket, Tie, TieKind},
+    pdq::Pdq,
     store::{News, Recorded},
 };
 
@@ -222,7 +220,7 @@ pub(crate) async fn x2_a_model_is_written_over_what_was_read_only(store: &Shared
 
 pub(crate) async fn x7_pictures_of_the_marked_are_listed_in_pages(store: &Shared) {
     let tenant = TenantId::from("a");
-    let avatar = |byte: u8| Avatar::from_bytes(&[byte; avatar::BYTES]).unwrap();
+    let avatar = |byte: u8| Pdq::from_bytes(&[byte; 32]).unwrap();
     let people = ["ann", "bob", "cec"].map(|name| {
         let mut record = Record::default();
         record.standing.trust = (name != "bob").then_some(0.5);
@@ -296,7 +294,7 @@ pub(crate) async fn x7_who_is_forgotten_leaves_their_standing_alone(store: &Shar
     store.put_list(&tenant, &ann, &DailyList { day: noon().date_naive(), people: vec![] }).await.unwrap();
     store.expose(&tenant, &[(ann.clone(), 1.0)], 7).await.unwrap();
     store.put_taste(&tenant, &ann, "m@1", &[1.0]).await.unwrap();
-    store.put_avatar(&tenant, &ann, &Avatar::from_bytes(&[0; avatar::BYTES]).unwrap()).await.unwrap();
+    store.put_avatar(&tenant, &ann, &Pdq::from_bytes(&[0; 32]).unwrap()).await.unwrap();
     assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 8);
     assert_eq!(store.ties_of(&tenant, &"bob".into(), 9).await.unwrap().len(), 1);
     assert_eq!(store.load_remembered(&tenant, &[ann]).await.unwrap()[0].version, 1, "a ban outlives the profile");

@@ -76,6 +76,9 @@ pub fn text_of(n: usize) -> String {
 }
 
 #[cfg(test)]
+pub(crate) use tests::c1_fifty_thousand_cases_answer_in_time;
+
+#[cfg(test)]
 mod tests {
     use std::{
         sync::Arc,
@@ -166,6 +169,3 @@ mod tests {
         assert!(alike.await < calls);
     }
 }
-
-#[cfg(test)]
-pub(crate) use tests::c1_fifty_thousand_cases_answer_in_time;

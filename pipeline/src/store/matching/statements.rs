@@ -10,8 +10,8 @@ macro_rules! statements {
         use $crate::{
             error::PipelineError,
             item::{MatchId, ProfileId, TenantId},
-            matching::avatar::Avatar,
             matching::meeting::{Change, DailyList, Match, Origin, Record, Remembered, Ticket, Tie, TieKind},
+            pdq::Pdq,
             store::row::{carried, decode, encode, limit, stamp, time, vector, vector_bytes},
         };
 
@@ -248,7 +248,7 @@ macro_rules! statements {
             connection: &mut $connection,
             tenant: &TenantId,
             person: &ProfileId,
-            avatar: &Avatar,
+            avatar: &Pdq,
         ) -> Result<(), sqlx::Error> {
             let sql = "INSERT INTO avatars (tenant, person, bits) VALUES ($1, $2, $3)
                        ON CONFLICT (tenant, person) DO UPDATE SET bits = excluded.bits";
@@ -272,7 +272,7 @@ macro_rules! statements {
             tenant: &TenantId,
             after: Option<&ProfileId>,
             count: usize,
-        ) -> Result<Vec<(ProfileId, Avatar)>, sqlx::Error> {
+        ) -> Result<Vec<(ProfileId, Pdq)>, sqlx::Error> {
             let sql = "SELECT avatars.person, avatars.bits FROM match_people
                        JOIN avatars ON avatars.tenant = match_people.tenant AND avatars.person = match_people.person
                        WHERE match_people.tenant = $1 AND match_people.marked = 1 AND match_people.person > $2
@@ -281,7 +281,7 @@ macro_rules! statements {
             let query = sqlx::query(sql).bind(escape(tenant.as_str())).bind(after).bind(limit(count));
             let one = |row: &$row| {
                 let bits: Vec<u8> = row.try_get(1)?;
-                let avatar = Avatar::from_bytes(&bits).ok_or_else(|| sqlx::Error::Decode("bits of no avatar".into()))?;
+                let avatar = Pdq::from_bytes(&bits).ok_or_else(|| sqlx::Error::Decode("bits of no avatar".into()))?;
                 Ok((name(row.try_get(0)?)?, avatar))
             };
             query.fetch_all(connection).await?.iter().map(one).collect()

@@ -129,7 +129,7 @@ impl MatchStore for PostgresStore {
         write!(self, "put_taste", |connection| write_taste(connection, tenant, person, model, taste))
     }
 
-    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Pdq) -> Result<(), PipelineError> {
         write!(self, "put_avatar", |connection| write_avatar(connection, tenant, person, avatar))
     }
 
@@ -142,7 +142,7 @@ impl MatchStore for PostgresStore {
         tenant: &TenantId,
         after: Option<&ProfileId>,
         count: usize,
-    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+    ) -> Result<Vec<(ProfileId, Pdq)>, PipelineError> {
         read!(self, "marked_avatars", |connection| read_marked_avatars(connection, tenant, after, count))
     }
 

@@ -143,7 +143,7 @@ impl MatchStore for SqliteStore {
         write!(self, "put_taste", |connection| write_taste(connection, &tenant, &person, &model, &taste))
     }
 
-    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Avatar) -> Result<(), PipelineError> {
+    async fn put_avatar(&self, tenant: &TenantId, person: &ProfileId, avatar: &Pdq) -> Result<(), PipelineError> {
         let (tenant, person, avatar) = (tenant.clone(), person.clone(), *avatar);
         write!(self, "put_avatar", |connection| write_avatar(connection, &tenant, &person, &avatar))
     }
@@ -158,7 +158,7 @@ impl MatchStore for SqliteStore {
         tenant: &TenantId,
         after: Option<&ProfileId>,
         count: usize,
-    ) -> Result<Vec<(ProfileId, Avatar)>, PipelineError> {
+    ) -> Result<Vec<(ProfileId, Pdq)>, PipelineError> {
         let (tenant, after) = (tenant.clone(), after.cloned());
         read!(self, "marked_avatars", |connection| read_marked_avatars(connection, &tenant, after.as_ref(), count))
     }
