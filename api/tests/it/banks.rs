@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Service, key};
 
 /// A picture with something in it, which the stand-in of the models takes for harmless: its first pixel is `(r, 0)`. `kind` makes it another one.
-fn shown(kind: u32, quality: u8) -> Vec<u8> {
+pub(crate) fn shown(kind: u32, quality: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(320, 240, |x, y| {
         let (u, v) = (x * 256 / 320, y * 256 / 240);
         let one = (u * u * (kind + 1) / 64 + v * 3) & 255;
