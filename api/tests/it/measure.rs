@@ -33,6 +33,7 @@ const CALLS: [&str; 9] = [
 ];
 
 /// The 95th percentile of `ROUNDS` runs; of three series the best, because whatever else the machine does only ever makes it slower.
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 async fn p95<F: Future<Output = ()>>(name: &str, what: &str, run: impl Fn(usize) -> F) -> Duration {
     let mut best = Duration::MAX;
     for series in 0..SERIES {
@@ -72,6 +73,7 @@ fn bound_of(before: &[(f64, u64)], after: &[(f64, u64)]) -> Option<f64> {
     fresh.iter().find(|(_, count)| *count > 0 && count * 100 >= total * 95).map(|(bound, _)| *bound)
 }
 
+#[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 async fn measure(name: &str, service: &Service) {
     let desk = service.services.pipeline.desk();
     let ids = fill(desk, &"default".into(), desk.now() - TimeDelta::days(1)).await.unwrap();
