@@ -19,6 +19,9 @@ need() { # need COMMAND PACKAGE...
 }
 need cc build-essential
 need c++ build-essential
+# libjpeg-turbo is built from source; its vector code needs an assembler.
+need cmake cmake
+need nasm nasm
 need python3 python3
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 [ -d /etc/ssl/certs ] && [ -n "$(ls -A /etc/ssl/certs 2>/dev/null)" ] || packages+=(ca-certificates)

@@ -8,7 +8,7 @@ use models::{Lane, Pixels, batcher::BatchState, linear::LinearModel, spec::Batch
 use pipeline::{
     action::ActionKind,
     config::PipelineConfig,
-    decode::{Limits, decode},
+    decode::{Detail, Limits, decode, decode_to},
     item::ItemKind,
     language::Detector,
     normalise::Normalised,
@@ -81,7 +81,8 @@ fn pictures(criterion: &mut Criterion) {
     group.bench_function("decode JPEG", |bencher| bencher.iter(|| decode(black_box(&frames[0]), &limits)));
     group.bench_function("likeness", |bencher| bencher.iter(|| Likeness::of(black_box(&pixels))));
     group.bench_function("decode and resize to a 224 tensor", |bencher| {
-        bencher.iter(|| decode(black_box(&frames[0]), &limits).map(|pixels| pixels.to_tensor(224)));
+        let decode = || decode_to(black_box(&frames[0]), &limits, Detail::for_side(224));
+        bencher.iter(|| decode().map(|picture| picture.pixels.to_tensor(224)));
     });
     group.bench_function("resize to a 224 tensor", |bencher| {
         bencher.iter(|| Pixels::to_tensor(black_box(&pixels), 224));

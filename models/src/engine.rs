@@ -14,6 +14,7 @@ use crate::{
     cascade::Cascade,
     device::Hardware,
     execution::{Execution, candidates},
+    heap,
     repository::ModelFolder,
     served::{Served, Setup},
     spec::BackendKind,
@@ -158,6 +159,7 @@ impl Engine {
             models.push(loaded.map_err(|_| ModelError::Stopped("loader".into()))??);
         }
         models.sort_by_key(|(position, _)| *position);
+        let _ = tokio::task::spawn_blocking(heap::give_back).await;
         Self::of(models.into_iter().map(|(_, served)| served).collect())
     }
 

@@ -26,6 +26,7 @@ pub mod engine;
 pub mod error;
 pub mod execution;
 pub mod fetch;
+mod heap;
 pub mod instance;
 pub mod linear;
 mod metering;

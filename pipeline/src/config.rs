@@ -154,7 +154,7 @@ impl Default for IndexConfig {
             connect_timeout_ms: 1_000,
             quantization: Quantization::None,
             build_threads: 1,
-            beam: 128,
+            beam: 512,
             second_neighbours: 0.0,
             next_url: None,
             next_collection: "chaperone_profiles_next".into(),

@@ -19,7 +19,7 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use models::{Engine, Lane, Pixels};
+use models::{Engine, Lane};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
@@ -49,7 +49,7 @@ use crate::{
     action::Action,
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
-    decode::{self, decode_on_pool_and},
+    decode::{self, Picture, decode_on_pool_and},
     error::PipelineError,
     hash::{TextKey, content_sha256},
     index::VectorIndex,
@@ -350,13 +350,15 @@ impl Pipeline {
         let compare = participant.is_some() && self.config.frame_reuse_bits > 0 && work.mode == Mode::Record;
         let banks = self.banks_of(&work.envelope.tenant).await?;
         let (hashes, id, now) = (Self::hashes(work.envelope, &banks), work.envelope.id, self.clock.now());
-        let look = move |pixels: Pixels| {
-            let likeness = compare.then(|| Likeness::of(&pixels));
-            let hashed = hashes.then(|| Pdq::of(&pixels));
+        let look = move |picture: Picture| {
+            let likeness = compare.then(|| Likeness::of(&picture.pixels));
+            let hashed = hashes.then(|| Pdq::of(&picture.pixels));
             let known = hashed.map(|hashed| banks.signals(&hashed, id, now)).unwrap_or_default();
-            (Arc::new(pixels), likeness, hashed, known)
+            (picture, likeness, hashed, known)
         };
-        let (pixels, likeness, hashed, in_banks) = decode_on_pool_and(bytes, limits, look).await?;
+        let detail = self.picture_detail();
+        let (picture, likeness, hashed, in_banks) = decode_on_pool_and(bytes.clone(), limits, detail, look).await?;
+        let (width, height) = picture.size;
         work.hashed = hashed;
         work.watch.prepared();
         let known = participant.as_ref().zip(likeness.as_ref()).and_then(|(key, likeness)| self.same(key, likeness));
@@ -368,7 +370,7 @@ impl Pipeline {
             None => {
                 // The last moment at which giving up saves work; a verdict that was paid for stands.
                 self.refuse_stale(work.envelope, work.lane, work.mode)?;
-                let mut seen = self.judge_picture(Arc::clone(&pixels), &work).await?;
+                let mut seen = self.judge_picture(picture, bytes, &work).await?;
                 seen.signals.extend(in_banks);
                 seen
             }
@@ -378,14 +380,8 @@ impl Pipeline {
             let last = frames::LastFrame { likeness, seen: seen.clone(), at: self.clock.now() };
             self.last_frames.insert(key.clone(), Arc::new(last));
         }
-        work.size = (size, pixels.width(), pixels.height());
-        let facts = Facts {
-            length: size,
-            width: pixels.width(),
-            height: pixels.height(),
-            signals: &seen.signals,
-            ..no_facts(work.envelope)
-        };
+        work.size = (size, width, height);
+        let facts = Facts { length: size, width, height, signals: &seen.signals, ..no_facts(work.envelope) };
         match participant {
             Some(key) => self.process_frame(work, facts, &seen, key).await,
             None => {

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use pipeline::item::ProfileId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::frames::require_picture;
@@ -15,8 +15,17 @@ use crate::{
     app::Shared,
     auth::{Allowed, ToProfiles},
     error::{ApiError, ErrorBody},
-    extract::{Path, name, read_body},
+    extract::{Path, SMALL_BODY, is_json, media_type, name, parse, read_body},
 };
+
+/// Where a picture is, instead of the picture.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({ "url": "https://img.example.org/ann.jpg" }))]
+pub struct AvatarAddress {
+    /// `http` or `https`, on a host that the tenant's pictures may be fetched from (`[[compat.image_fetch.allow]]`).
+    url: String,
+}
 
 /// What became of a picture.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,12 +39,12 @@ pub struct AvatarView {
 
 /// Remember a profile's picture
 ///
-/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF). 256 bits of its structure are kept, not the picture: copies of it, smaller,
+/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF), or JSON with its address, which is fetched once, now. 256 bits of its structure are kept, not the picture: copies of it, smaller,
 /// recompressed or mirrored, are known again. It is not judged: send it to `POST /v1/items`, too.
 #[utoipa::path(
     put, path = "/v1/profiles/{id}/avatar", tag = "people",
     params(("id" = String, Path, description = "Your id of the person")),
-    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"))),
+    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"), (AvatarAddress = "application/json"))),
     responses(
         (status = 200, description = "Remembered, and compared with those of the banned", body = AvatarView),
         (status = 404, description = "No such profile", body = ErrorBody),
@@ -51,8 +60,13 @@ pub async fn put_avatar(
     body: Body,
 ) -> Result<Json<AvatarView>, ApiError> {
     name("id", &id)?;
-    require_picture(&headers)?;
-    let picture = read_body(body, app.services.config.pipeline.max_picture_bytes).await?;
+    let picture = if is_json(&media_type(&headers)) {
+        let address: AvatarAddress = parse(&read_body(body, SMALL_BODY).await?)?;
+        app.fetcher.fetch(&caller.tenant, &address.url).await.map_err(|error| error.at("url"))?
+    } else {
+        require_picture(&headers)?;
+        read_body(body, app.services.config.pipeline.max_picture_bytes).await?
+    };
     let found = app.services.pipeline.put_avatar(&caller.tenant, &ProfileId(id), picture).await?;
     let known_again = found.is_some();
     let resembles_banned = found.unwrap_or_default().into_iter().map(|(id, _)| id.0).collect();

@@ -15,7 +15,7 @@ use models::{
     device::processor_flags,
     execution::Execution,
 };
-use pipeline::decode::{Limits, decode};
+use pipeline::decode::{Detail, Limits, decode, decode_to};
 use serde::{Deserialize, Serialize};
 
 use super::Setting;
@@ -56,7 +56,8 @@ pub fn bare(setting: &Setting) -> anyhow::Result<Parts> {
     let side = folder.spec.image_size;
     let length = Duration::from_secs(setting.seconds);
     let to_tensor = rate(length, |index| {
-        std::hint::black_box(decode(&frames[index % frames.len()], &limits)?.to_tensor(side));
+        let picture = decode_to(&frames[index % frames.len()], &limits, Detail::for_side(side))?;
+        std::hint::black_box(picture.pixels.to_tensor(side));
         Ok(())
     })?;
     let from_pixels = rate(length, |index| {

@@ -65,7 +65,7 @@ pub struct Plan {
 }
 
 /// Beam of a search, and the share of points up to which a filter makes it look at neighbours of neighbours: the default first.
-const WAYS: [(usize, f64); 4] = [(128, 0.0), (512, 0.0), (64, 0.1), (128, 0.1)];
+const WAYS: [(usize, f64); 3] = [(512, 0.0), (128, 0.0), (128, 0.1)];
 
 fn tenant() -> TenantId {
     "bench".into()

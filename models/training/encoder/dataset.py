@@ -227,13 +227,16 @@ def training(archive, seed=7):
     bad = np.array([any(row[label] == "1" for label in JIGSAW) for row in train])
     score = hardness([row["comment_text"] for row in train], bad)
     order = sorted(np.flatnonzero(~bad), key=lambda index: -score[index])
-    hard = set(order[:4500])
-    easy = set(rng.sample(order[4500:], 4000))
-    # The easy ones stand for six times their number; a weight of 2 is the middle between that and none.
+    hard = set(order[:9000])
+    easy = set(rng.sample(order[9000:], 6000))
+    # The easy ones stand for many times their number; a weight of 2 is the middle between that and none.
     add_jigsaw(corpus, "train", words, lambda index, row: 1.0 if bad[index] or index in hard else 2.0 if index in easy else 0.0)
-    add_edos(corpus, "train", words, keep=0.7, rng=rng)
+    add_edos(corpus, "train", words)
     add_hatemoji(corpus, "train", words)
-    add_functional(corpus, 12, seed, heldout=False)
+    begin = len(corpus)
+    add_functional(corpus, 8, seed, heldout=False, calm=CALM)
+    add_cases(corpus, seed, heldout=False)
+    add_respelt(corpus, words, random.Random(seed), begin=begin)
     add_identity(corpus, False, 2500, rng)
     add_spam(corpus, words, heldout=False)
     add_spans(corpus, "train", words, 3000)
@@ -245,11 +248,11 @@ def training(archive, seed=7):
 SHARE = {"jigsaw_train": 0.12, "edos_train": 0.06, "hatemoji_train": 0.15, "sms": 0.08}
 
 
-def add_respelt(corpus, words, rng, share=0.3):
-    """Copies of short sentences rewritten as a whole or in their telling words; every mark is kept, so that odd spelling means nothing."""
+def add_respelt(corpus, words, rng, share=0.3, begin=0):
+    """Copies of short sentences from row `begin` on, rewritten as a whole or in their telling words; every mark is kept, so that odd spelling means nothing."""
     names = {word for plural, adjective, _ in functional.GROUPS for word in (*plural.lower().split(), adjective.lower())}
     telling = words | names | {word for phrase in cases.BAD + cases.HARMED + cases.HARM for word in phrase.split()} | {"hate", "disgusting", "despise"}
-    for index in range(len(corpus)):
+    for index in range(begin, len(corpus)):
         text = corpus.texts[index]
         if rng.random() > (share if corpus.marks[index][LABELS.index("hate")] == 1 else share / 2) or len(text) > 120:
             continue

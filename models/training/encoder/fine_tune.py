@@ -1,7 +1,7 @@
 """Trains the upper layers and heads of `toxicity-minilm`. See README.md.
 
-The learning rate rises, stays, and falls to zero over the last steps. On a machine of unknown speed create the file
-`<out>/finish` to begin the fall; the report says at which step that was, and `--decay-at` repeats it."""
+The learning rate rises, then falls to zero: over `--minutes` on a machine of unknown speed (the log says how many steps that
+were), or over `--steps`, which repeats such a run. `--start` goes on from trained weights instead of the published ones."""
 
 import argparse
 import json
@@ -12,17 +12,20 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score, roc_auc_score
 from tokenizers import Tokenizer
 
+import changes
 import dataset
 import emoji_names
 from network import Encoder
 
 MAX_TOKENS = 80
 WARM_UP = 120
-RATES = {3: 7e-5, 4: 9e-5, 5: 1.1e-4, "head": 1e-3}
+RATES = {0: 3e-5, 1: 4e-5, 2: 5e-5, 3: 6e-5, 4: 8e-5, 5: 1e-4, "head": 6e-4}
+# Share of a source that each pass after the first draws anew: what is rare and hard comes each time, what is plenty less often.
+SHARE = {"jigsaw_train": 0.7, "obfuscated": 0.7, "identity": 0.5, "sms": 0.4, "youtube": 0.4, "smishing": 0.4, "spans": 0.5, "rated": 0.5}
 TASK_WEIGHT = {"hate": 1.5, "sexism": 1.5, "profanity": 0.5, "sentiment": 1.0, "spam": 0.7}
 TOKEN_WEIGHT = 0.5
 
@@ -41,9 +44,9 @@ def token_marks(encoding, text, spans):
     return marks
 
 
-def batches(lengths, budget, rng):
-    """Neighbours in length out of a shuffled window, so that little is padded and the order stays random."""
-    order = rng.permutation(len(lengths))
+def batches(lengths, budget, rng, drawn=None):
+    """Neighbours in length out of a shuffled window, so that little is padded and the order stays random. Of all rows, or those drawn."""
+    order = rng.permutation(len(lengths) if drawn is None else drawn)
     out = []
     for begin in range(0, len(order), 4096):
         window = sorted(order[begin : begin + 4096], key=lambda index: lengths[index])
@@ -167,8 +170,10 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the log")
     parser.add_argument("--frozen", type=int, default=3)
     parser.add_argument("--budget", type=int, default=1536, help="tokens per batch")
-    parser.add_argument("--decay-at", type=int, default=10**9)
-    parser.add_argument("--decay-steps", type=int, default=350)
+    parser.add_argument("--minutes", type=float, default=90.0, help="how long to train")
+    parser.add_argument("--steps", type=int, default=0, help="how many steps to train, whatever time they take")
+    parser.add_argument("--start", type=Path, help="changes.safetensors to go on from")
+    parser.add_argument("--watch", type=int, default=1000, help="steps between two looks at the dev sets")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=7)
     arguments = parser.parse_args()
@@ -181,7 +186,10 @@ def main():
     corpus = dataset.training(arguments.ratings, arguments.seed)
     data, dev = Data(corpus, tokenizer), Data(dev_part(arguments.ratings), tokenizer)
     model = Encoder(arguments.base / "model.safetensors", len(dataset.LABELS), arguments.frozen).train()
+    if arguments.start:
+        model.go_on(changes.unpack(load_file(arguments.start), arguments.base / "model.safetensors"))
     print(f"{len(corpus)} texts, {data.lengths.sum()} tokens; watching {len(dev.ids)} texts", flush=True)
+    share = np.array([next((s for name, s in SHARE.items() if source.startswith(name)), 1.0) for source in corpus.sources])
 
     groups = [{"params": model.layers[number].parameters(), "lr": RATES[number]} for number in range(arguments.frozen, 6)]
     heads = [*model.dense.parameters(), *model.head.parameters(), *model.token.parameters()]
@@ -190,15 +198,13 @@ def main():
     rates = [group["lr"] for group in groups]
     weight = torch.tensor([TASK_WEIGHT.get(label, 1.0) for label in dataset.LABELS])
     rng = np.random.default_rng(arguments.seed)
-    step, seen, begin, shown, saved, decay_at = 0, 0, time.time(), [], time.time(), arguments.decay_at
-    done = False
-    for epoch in range(100):
-        for batch in batches(data.lengths, arguments.budget, rng):
-            if decay_at > step and (arguments.out / "finish").exists():
-                decay_at = step
-            left = 1 - max(0, step - decay_at) / arguments.decay_steps
+    step, seen, begin, shown, saved, left = 0, 0, time.time(), [], time.time(), 1.0
+    say = lambda line: print(json.dumps(line), file=log, flush=True)
+    for epoch in range(1000):
+        drawn = np.flatnonzero((rng.random(len(share)) < share) | (epoch == 0))
+        for batch in batches(data.lengths, arguments.budget, rng, drawn):
+            left = 1 - (step / arguments.steps if arguments.steps else (time.time() - begin) / 60 / arguments.minutes)
             if left <= 0:
-                done = True
                 break
             factor = min(1.0, (step + 1) / WARM_UP) * left
             for group, rate in zip(optimizer.param_groups, rates):
@@ -211,19 +217,19 @@ def main():
             step += 1
             seen += int(data.lengths[batch].sum())
             shown.append(loss.item())
-            if step % 20 == 0:
-                line = {"step": step, "epoch": epoch, "tokens": seen, "loss": round(float(np.mean(shown)), 4), "seconds": round(time.time() - begin), "rate": round(factor, 3), "decay_at": decay_at if decay_at < 10**9 else None}
+            if step % 50 == 0:
+                line = {"step": step, "epoch": epoch, "tokens": seen, "loss": round(float(np.mean(shown)), 4), "seconds": round(time.time() - begin), "rate": round(factor, 3)}
                 shown = []
-                if step % 300 == 0:
+                if step % arguments.watch == 0:
                     line.update(watch(model, dev))
-                print(json.dumps(line), file=log, flush=True)
+                say(line)
             if time.time() - saved > 240:
                 saved = time.time()
                 save_file(model.trained(), arguments.out / "checkpoint.safetensors")
-        if done:
+        if left <= 0:
             break
     save_file(model.trained(), arguments.out / "final.safetensors")
-    print(json.dumps({"step": step, "tokens": seen, "decay_at": decay_at, "final": watch(model, dev)}), file=log, flush=True)
+    say({"steps": step, "tokens": seen, "final": watch(model, dev)})
 
 
 if __name__ == "__main__":

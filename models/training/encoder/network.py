@@ -97,6 +97,14 @@ class Encoder(nn.Module):
                 out[f"{name}.{kind}"] = getattr(getattr(self, name), kind)
         return {name: value.detach().clone().contiguous() for name, value in out.items()}
 
+    def go_on(self, tensors):
+        """Takes over layers and heads that were trained before; layers that were not stay as they are."""
+        for number in range(LAYERS):
+            if f"encoder.layer.{number}.output.dense.weight" in tensors:
+                self.layers[number].read(tensors, number)
+        for name in ("dense", "head"):
+            getattr(self, name).load_state_dict({kind: tensors[f"{name}.{kind}"] for kind in ("weight", "bias")})
+
     def restore(self, tensors):
         for number in range(self.frozen, LAYERS):
             self.layers[number].read(tensors, number)

@@ -188,7 +188,11 @@ def main():
         if lost <= LOST:
             break
 
-    report = {"dev": {}, "screen": {"answered_alone": round(1 - float(share), 4), "mean_roc_auc_lost": round(float(lost), 5), "missed": missed, "positives": int(positive.sum())}}
+    # What both models together could answer alone at the same share of misses: the labels themselves bound what any first stage can do.
+    common = common_cut(final, offences, positive, MISSED)
+    known, _, _ = cuts(final, positive, traffic, {n: common for n in offences}, MISSED)
+    bound = np.all(np.stack([final[traffic, n] < cut for n, cut in known.items()]), axis=0).mean()
+    report = {"dev": {}, "screen": {"answered_alone": round(1 - float(share), 4), "both_models_could": round(float(bound), 4), "mean_roc_auc_lost": round(float(lost), 5), "missed": missed, "positives": int(positive.sum())}}
     for n, label in enumerate(labels):
         rows = rows_for(label, sources) & ~np.isnan(marks[:, n])
         y, out = marks[rows, n], {}

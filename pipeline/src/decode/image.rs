@@ -4,10 +4,48 @@ use std::{error::Error, io};
 
 use image::{
     DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits as DecoderLimits, RgbImage, RgbaImage,
+    metadata::Orientation,
 };
 use models::Pixels;
 
+use super::jpeg;
 use crate::error::PipelineError;
+
+/// How much of a picture is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Every pixel.
+    Whole,
+    /// Both sides at least so many pixels, where the picture has them: large JPEGs are made smaller while they are decoded.
+    AtLeast(u32),
+}
+
+impl Detail {
+    /// The least that is worth having: what hashes and likenesses are made of.
+    const LEAST: u32 = 224;
+
+    /// Enough for a model whose input has sides of `side` pixels, and for everything else that looks at a picture.
+    pub fn for_side(side: u32) -> Self {
+        Self::AtLeast(side.max(Self::LEAST))
+    }
+}
+
+/// A decoded picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its pixels, or fewer (see [`Detail`]).
+    pub pixels: Pixels,
+    /// Width and height as it was sent, turned as it is shown.
+    pub size: (u32, u32),
+}
+
+impl Picture {
+    /// Would decoding it again give a model with sides of `side` pixels more to see?
+    pub fn lacks(&self, side: u32) -> bool {
+        let (width, height) = (self.pixels.width(), self.pixels.height());
+        (width, height) != self.size && width.min(height) < side
+    }
+}
 
 /// How much one picture may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +65,14 @@ const BYTES_PER_PIXEL: u64 = 16;
 /// What a decoder may hold for any picture.
 const BASE_BYTES: u64 = 16 << 20;
 
+/// Decodes a picture to RGB, whole. As [`decode_to`].
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Pixels, PipelineError> {
+    decode_to(bytes, limits, Detail::Whole).map(|picture| picture.pixels)
+}
+
 /// Decodes a picture to RGB. Errors, all `Invalid`: `picture_empty`, `picture_too_large`, `picture_unknown_format`,
 /// `picture_unsupported`, `picture_too_many_pixels`, `picture_truncated`, `picture_corrupt`.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Pixels, PipelineError> {
+pub fn decode_to(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, PipelineError> {
     check_size(bytes, limits.bytes)?;
     let format = image::guess_format(bytes).map_err(|_| {
         PipelineError::invalid("picture_unknown_format", format!("the bytes are no picture that we know: {ACCEPTED}"))
@@ -59,12 +102,24 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Pixels, PipelineError> {
         return Err(PipelineError::invalid("picture_too_many_pixels", message));
     }
     let orientation = decoder.orientation().map_err(|error| refused(&error))?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?;
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    let reduced = match detail {
+        Detail::AtLeast(side) if format == ImageFormat::Jpeg => jpeg::reduced(bytes, (width, height), side),
+        _ => None,
+    };
+    let mut picture = match reduced {
+        Some(picture) => DynamicImage::from(picture),
+        None => DynamicImage::from_decoder(decoder).map_err(|error| refused(&error))?,
+    };
     picture.apply_orientation(orientation);
     let rgb = flatten(picture);
-    let (width, height) = rgb.dimensions();
-    Pixels::new(width, height, rgb.into_raw())
-        .ok_or_else(|| PipelineError::invalid("picture_corrupt", "the picture has no pixels: encode it anew"))
+    let (shown_width, shown_height) = rgb.dimensions();
+    let pixels = Pixels::new(shown_width, shown_height, rgb.into_raw())
+        .ok_or_else(|| PipelineError::invalid("picture_corrupt", "the picture has no pixels: encode it anew"))?;
+    Ok(Picture { pixels, size: if turned { (height, width) } else { (width, height) } })
 }
 
 /// Refuses empty and oversized pictures; cheap, also used at the door.
@@ -305,27 +360,95 @@ mod tests {
         assert_eq!(ExtendedColorType::from(half.color()), ExtendedColorType::Rgba8);
     }
 
-    #[test]
-    fn exif_orientation_is_applied() {
-        // Left half white, right half black; orientation 6: turned a quarter clockwise for display.
-        let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 255 } else { 0 }; 3])));
-        let plain = encoded(&picture, ImageFormat::Jpeg);
+    /// The JPEG, to be turned a quarter clockwise for display.
+    fn turned(plain: &[u8]) -> Vec<u8> {
         let exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
         let mut turned = plain[..2].to_vec();
         turned.extend([0xff, 0xe1]);
         turned.extend(u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
         turned.extend(exif);
         turned.extend(&plain[2..]);
-        let pixels = decode(&turned, &LIMITS).unwrap();
+        turned
+    }
+
+    #[test]
+    fn exif_orientation_is_applied() {
+        // Left half white, right half black.
+        let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(32, 16, |x, _| Rgb([if x < 16 { 255 } else { 0 }; 3])));
+        let pixels = decode(&turned(&encoded(&picture, ImageFormat::Jpeg)), &LIMITS).unwrap();
         assert_eq!((pixels.width(), pixels.height()), (16, 32));
         assert!(pixels.rgb()[0] > 200 && pixels.rgb()[pixels.rgb().len() - 1] < 50);
+    }
+
+    /// A picture as cameras see things: smooth, with edges.
+    fn scene(width: u32, height: u32) -> DynamicImage {
+        let wave = |at: u32, of: u32, turns: f32| ((at as f32 / of as f32 * turns).sin() * 90.0 + 128.0) as u8;
+        let pixel = |x: u32, y: u32| {
+            let inside = (x * 3 / width + y * 3 / height) % 2 * 60;
+            Rgb([wave(x, width, 9.0).saturating_add(inside as u8), wave(y, height, 7.0), wave(x + y, width, 5.0)])
+        };
+        DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, pixel))
+    }
+
+    #[test]
+    fn i6_a_large_jpeg_is_made_smaller_while_it_is_decoded() {
+        for (size, side, expected) in [
+            ((640, 480), 224, (320, 240)),
+            ((640, 480), 241, (640, 480)),
+            ((1000, 1800), 224, (250, 450)),
+            ((2001, 1801), 224, (251, 226)),
+            ((448, 448), 224, (224, 224)),
+            ((447, 900), 224, (447, 900)),
+        ] {
+            let picture = scene(size.0, size.1);
+            let jpeg = encoded(&picture, ImageFormat::Jpeg);
+            let limits = Limits { bytes: jpeg.len(), pixels: 1 << 24 };
+            let seen = decode_to(&jpeg, &limits, Detail::AtLeast(side)).unwrap();
+            assert_eq!((seen.pixels.width(), seen.pixels.height()), expected, "{size:?} to {side}");
+            assert_eq!(seen.size, size);
+            assert_eq!(seen.lacks(299), expected != size && expected.0.min(expected.1) < 299);
+            // The same picture: no pixel far from what the means of the whole are.
+            let small = picture.resize_exact(expected.0, expected.1, image::imageops::FilterType::Triangle).into_rgb8();
+            let apart =
+                small.as_raw().iter().zip(seen.pixels.rgb()).map(|(one, other)| u64::from(one.abs_diff(*other)));
+            assert!(apart.sum::<u64>() / (small.as_raw().len() as u64) < 4, "{size:?}");
+        }
+        let png = encoded(&scene(900, 900), ImageFormat::Png);
+        let limits = Limits { bytes: png.len(), pixels: 1 << 24 };
+        assert_eq!(decode_to(&png, &limits, Detail::for_side(1)).unwrap().pixels.width(), 900, "only JPEG can");
+    }
+
+    #[test]
+    fn i6_a_smaller_jpeg_is_turned_and_refused_like_a_whole_one() {
+        let jpeg = encoded(&scene(640, 480), ImageFormat::Jpeg);
+        let limits = Limits { bytes: jpeg.len() + 100, pixels: 1 << 24 };
+        let detail = Detail::for_side(64);
+        let seen = decode_to(&turned(&jpeg), &limits, detail).unwrap();
+        assert_eq!(((seen.pixels.width(), seen.pixels.height()), seen.size), ((240, 320), (480, 640)));
+        let grey = encoded(&DynamicImage::ImageLuma8(scene(640, 480).into_luma8()), ImageFormat::Jpeg);
+        let seen = decode_to(&grey, &limits, detail).unwrap();
+        assert!(seen.pixels.width() == 320 && seen.pixels.rgb().chunks(3).all(|pixel| pixel[0] == pixel[2]));
+        for part in [jpeg.len() / 3, jpeg.len() / 2, jpeg.len() - 40] {
+            let cut = decode_to(&jpeg[..part], &limits, detail).map(|picture| picture.pixels);
+            assert_eq!(code(cut), "picture_truncated");
+        }
+        let few = Limits { pixels: 640 * 480 - 1, ..limits };
+        assert_eq!(code(decode_to(&jpeg, &few, detail).map(|picture| picture.pixels)), "picture_too_many_pixels");
+        // Damaged inside: what the decoder of whole pictures says of it stands.
+        let mut damaged = jpeg.clone();
+        let middle = jpeg.len() / 2;
+        damaged[middle..middle + 60].fill(0xff);
+        let whole = decode(&damaged, &limits).map(|_| ()).map_err(|error| error.to_string());
+        let small = decode_to(&damaged, &limits, detail).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(small, whole);
     }
 
     #[tokio::test]
     async fn m5_the_pool_answers_and_refuses() {
         let bytes = encoded(&photo(9, 7), ImageFormat::Jpeg).into();
-        let pixels = super::super::decode_on_pool(bytes, LIMITS).await.unwrap();
-        assert_eq!((pixels.width(), pixels.height()), (9, 7));
-        assert_eq!(code(super::super::decode_on_pool(bytes::Bytes::new(), LIMITS).await), "picture_empty");
+        let picture = super::super::decode_on_pool(bytes, LIMITS, Detail::Whole).await.unwrap();
+        assert_eq!(picture.size, (9, 7));
+        let refused = super::super::decode_on_pool(bytes::Bytes::new(), LIMITS, Detail::Whole).await;
+        assert_eq!(code(refused.map(|picture| picture.pixels)), "picture_empty");
     }
 }

@@ -62,7 +62,8 @@ impl Pipeline {
     /// The hash of a picture that is to come into a bank. What has too little in it is refused: it would meet everything.
     pub async fn hash_picture(&self, bytes: Bytes) -> Result<Pdq, PipelineError> {
         let limits = decode::Limits { bytes: self.config.max_picture_bytes, pixels: self.config.max_pixels };
-        let Hashed { hash, quality } = decode_on_pool_and(bytes, limits, |pixels| Pdq::of(&pixels)).await?;
+        let Hashed { hash, quality } =
+            decode_on_pool_and(bytes, limits, self.picture_detail(), |picture| Pdq::of(&picture.pixels)).await?;
         if quality < LEAST_QUALITY {
             let message = format!(
                 "the picture has too little in it to be told from others (quality {quality} of {LEAST_QUALITY}): a bank cannot know it"

@@ -2,11 +2,20 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::try_join_all;
-use models::{Engine, Input, Lane, Pixels};
+use models::{Engine, Input, Lane};
 
 use super::{Pipeline, Work};
-use crate::{error::PipelineError, fallback::is_model_failure, item::ItemKind, judge::Judged, signal, signal::Signal};
+use crate::{
+    decode::{self, Detail, Picture, decode_on_pool},
+    error::PipelineError,
+    fallback::is_model_failure,
+    item::ItemKind,
+    judge::Judged,
+    signal,
+    signal::Signal,
+};
 
 /// What is known about a picture alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,15 +29,22 @@ pub(super) struct Seen {
 
 impl Pipeline {
     /// All picture models on one picture, then the second opinion on what they suspect. A frame goes on without it when it cannot be had or
-    /// when it is late already; for an upload, which waits for its turn, that is the model's failure.
-    pub(super) async fn judge_picture(&self, pixels: Arc<Pixels>, work: &Work<'_>) -> Result<Seen, PipelineError> {
+    /// when it is late already; for an upload, which waits for its turn, that is the model's failure. `bytes` are what `picture` was decoded from.
+    pub(super) async fn judge_picture(
+        &self,
+        picture: Picture,
+        bytes: Bytes,
+        work: &Work<'_>,
+    ) -> Result<Seen, PipelineError> {
+        let opinion = &self.config.second_opinion;
+        let lacks = self.engine.spec(&opinion.model).is_ok_and(|spec| picture.lacks(spec.image_size));
+        let pixels = Arc::new(picture.pixels);
         let answers = self
             .config
             .picture_models
             .iter()
             .map(|model| self.engine.classify(model, Input::Image(Arc::clone(&pixels)), work.lane));
         let first = Judged::from(try_join_all(answers).await?).signals;
-        let opinion = &self.config.second_opinion;
         if opinion.model.is_empty() || !opinion.suspects(&first) {
             return Ok(Seen { suspected: opinion.suspects(&first), signals: first, unconfirmed: false });
         }
@@ -38,8 +54,14 @@ impl Pipeline {
             Lane::Interactive | Lane::Live => None,
         };
         // The second model costs as much as twelve frames. Suspects that wait for it until they are late would make their neighbours late as well.
-        let asked = self.engine.classify(&opinion.model, Input::Image(pixels), work.lane);
-        match self.in_time(work, asked).await.transpose().map_err(PipelineError::from) {
+        let asked = async {
+            let pixels = match lacks {
+                true => Arc::new(self.look_closer(bytes, &opinion.model).await?),
+                false => pixels,
+            };
+            self.engine.classify(&opinion.model, Input::Image(pixels), work.lane).await.map_err(PipelineError::from)
+        };
+        match self.in_time(work, asked).await.transpose() {
             Ok(None) => {
                 count("late");
                 Ok(Seen { signals: first, suspected: true, unconfirmed: true })
@@ -57,6 +79,19 @@ impl Pipeline {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// How much of a picture is decoded: what the models that see every picture take.
+    pub(super) fn picture_detail(&self) -> Detail {
+        let side = |model: &String| self.engine.spec(model).map_or(0, |spec| spec.image_size);
+        Detail::for_side(self.config.picture_models.iter().map(side).max().unwrap_or(0))
+    }
+
+    /// The picture once more, as large as `model` takes it.
+    async fn look_closer(&self, bytes: Bytes, model: &str) -> Result<models::Pixels, PipelineError> {
+        let side = self.engine.spec(model)?.image_size;
+        let limits = decode::Limits { bytes: bytes.len(), pixels: self.config.max_pixels };
+        Ok(decode_on_pool(bytes, limits, Detail::for_side(side)).await?.pixels)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Pipeline, Work};
 use crate::{
     action::{Action, ActionKind},
-    decode::{self, decode_on_pool_and},
+    decode::{self, Detail, Picture, decode_on_pool_and},
     enforcement::entry::ActionEntry,
     error::PipelineError,
     hash::sha256_hex,
@@ -182,7 +182,7 @@ impl Pipeline {
     /// A copy for reviewers: encoded anew, so that nothing of what cameras and phones write into pictures (place, device) is kept.
     async fn kept_picture(&self, bytes: Bytes) -> Result<Media, PipelineError> {
         let limits = decode::Limits { bytes: bytes.len(), pixels: self.config.max_pixels };
-        let encoded = decode_on_pool_and(bytes, limits, |pixels| {
+        let encoded = decode_on_pool_and(bytes, limits, Detail::AtLeast(KEPT_SIDE), |Picture { pixels, .. }| {
             let (width, height) = (pixels.width(), pixels.height());
             let picture = image::RgbImage::from_raw(width, height, pixels.rgb().to_vec())?;
             let mut picture = image::DynamicImage::from(picture);

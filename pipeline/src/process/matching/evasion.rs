@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{EVASION_SUSPECTED, Pipeline, event};
 use crate::{
-    decode::{Limits, decode_on_pool_and},
+    decode::{Detail, Limits, Picture, decode_on_pool_and},
     error::PipelineError,
     index::Query,
     item::{ProfileId, TenantId, check_name},
@@ -70,7 +70,8 @@ impl Pipeline {
             return Err(PipelineError::NotFound { what: "profile", id: person.to_string() });
         }
         let limits = Limits { bytes: self.config.max_picture_bytes, pixels: self.config.max_pixels };
-        let Some(seen) = decode_on_pool_and(picture, limits, |pixels| Seen::of(&pixels)).await? else {
+        let look = |picture: Picture| Seen::of(&picture.pixels);
+        let Some(seen) = decode_on_pool_and(picture, limits, Detail::for_side(0), look).await? else {
             // What was remembered is of a picture that is shown no more.
             self.store.delete_avatar(tenant, person).await?;
             return Ok(None);
