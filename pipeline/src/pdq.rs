@@ -309,25 +309,6 @@ mod tests {
         }
     }
 
-    /// Uploads are hashed as they are decoded for the models: large JPEGs a half, a quarter or an eighth as large.
-    #[test]
-    fn m4_a_picture_that_was_decoded_smaller_has_nearly_its_hash() {
-        use crate::decode::{Detail, Limits, decode_to};
-        for (name, width) in
-            [("balloon.jpg", 640), ("bananas.jpg", 1024), ("dinosaur.jpg", 2000), ("larches.jpg", 3000)]
-        {
-            let photo = photo(name);
-            let height = width * photo.height() / photo.width();
-            let large = imageops::resize(&photo, width, height, imageops::FilterType::CatmullRom);
-            let mut jpeg = Vec::new();
-            image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 85).encode_image(&large).unwrap();
-            let limits = Limits { bytes: jpeg.len(), pixels: 1 << 24 };
-            let hash = |detail| Pdq::of(&decode_to(&jpeg, &limits, detail).unwrap().pixels).hash;
-            let distance = hash(Detail::Whole).distance(&hash(Detail::AtLeast(200)));
-            assert!(distance <= SAME / 3, "{name} at {width}: {distance} apart");
-        }
-    }
-
     #[test]
     fn m4_a_picture_is_known_again_and_others_are_not_taken_for_it() {
         let names = ["balloon.jpg", "bananas.jpg", "blueberries.jpg", "dinosaur.jpg", "grapefruit.jpg", "larches.jpg"];

@@ -49,7 +49,7 @@ use crate::{
     action::Action,
     clock::{Clock, clamp_occurred},
     config::PipelineConfig,
-    decode::{self, Picture, decode_on_pool_and},
+    decode::{self, Detail, Picture, decode_on_pool_and},
     error::PipelineError,
     hash::{TextKey, content_sha256},
     index::VectorIndex,
@@ -356,7 +356,8 @@ impl Pipeline {
             let known = hashed.map(|hashed| banks.signals(&hashed, id, now)).unwrap_or_default();
             (picture, likeness, hashed, known)
         };
-        let detail = self.picture_detail();
+        // A hash is compared with hashes that others made of the whole picture: of fewer pixels up to 24 of its 256 bits were others.
+        let detail = if hashes { Detail::Whole } else { self.picture_detail() };
         let (picture, likeness, hashed, in_banks) = decode_on_pool_and(bytes.clone(), limits, detail, look).await?;
         let (width, height) = picture.size;
         work.hashed = hashed;

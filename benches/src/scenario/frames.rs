@@ -43,6 +43,8 @@ pub struct Parts {
     to_tensor: f64,
     /// Decoded pixels to classes.
     from_pixels: f64,
+    /// How far a class moves, in the mean of frames and at most, when a frame is decoded smaller.
+    moved: [f64; 2],
 }
 
 /// Measures the parts in this process. Run it pinned to one core.
@@ -54,6 +56,19 @@ pub fn bare(setting: &Setting) -> anyhow::Result<Parts> {
     let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
     let mut model = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
     let side = folder.spec.image_size;
+    let mut classes = |pixels: &Pixels| -> anyhow::Result<Vec<f32>> {
+        let tensor = Prepared::Pixels(Arc::new(pixels.to_tensor(side)));
+        let answers = model.infer(&Batch::assemble([(EntryId(0), &tensor)]))?;
+        Ok(answers.into_iter().next().context("no answer")?.values)
+    };
+    let mut moves = Vec::new();
+    for (frame, whole) in frames.iter().zip(&pixels) {
+        let small = classes(&decode_to(frame, &limits, Detail::for_side(side))?.pixels)?;
+        let apart =
+            classes(whole)?.iter().zip(&small).map(|(one, other)| f64::from((one - other).abs())).fold(0.0, f64::max);
+        moves.push(apart);
+    }
+    let moved = [moves.iter().sum::<f64>() / moves.len() as f64, moves.iter().copied().fold(0.0, f64::max)];
     let length = Duration::from_secs(setting.seconds);
     let to_tensor = rate(length, |index| {
         let picture = decode_to(&frames[index % frames.len()], &limits, Detail::for_side(side))?;
@@ -65,7 +80,7 @@ pub fn bare(setting: &Setting) -> anyhow::Result<Parts> {
         model.infer(&Batch::assemble([(EntryId(0), &tensor)]))?;
         Ok(())
     })?;
-    Ok(Parts { to_tensor, from_pixels })
+    Ok(Parts { to_tensor, from_pixels, moved })
 }
 
 fn rate(length: Duration, mut step: impl FnMut(usize) -> anyhow::Result<()>) -> anyhow::Result<f64> {
@@ -121,6 +136,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
 
     let (mut ours, mut same_work, mut theirs, mut alone) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut to_tensor, mut from_pixels, mut their_pixels) = (Vec::new(), Vec::new(), Vec::new());
+    let mut moved = [f64::NAN; 2];
     for _ in 0..setting.rounds {
         for (service, rates) in [(&service, &mut ours), (&like, &mut same_work)] {
             let before = service.cpu_time()?;
@@ -144,6 +160,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         their_pixels.push(peer.from_pixels);
         let parts: Parts = setting.child("--bare-frames")?;
         to_tensor.push(parts.to_tensor);
+        moved = parts.moved;
         from_pixels.push(parts.from_pixels);
     }
     let names = [
@@ -160,6 +177,8 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         std::array::from_fn(|_| named.next().map_or(f64::NAN, |(name, rounds)| report.figure(name, rounds)))
     };
     report.figure("chaperone, one connection: p50 ms", alone);
+    report.figure("a class of a frame moves by decoding it smaller: mean of the frames", vec![moved[0]]);
+    report.figure("a class of a frame moves by decoding it smaller: most", vec![moved[1]]);
     let bars: Vec<_> =
         names[..5].iter().map(|name| (name.replace(": images per CPU-second", ""), (*name).to_owned())).collect();
     report.bars("images per CPU-second, one core", &bars);

@@ -21,7 +21,7 @@ pub enum Detail {
 }
 
 impl Detail {
-    /// The least that is worth having: what hashes and likenesses are made of.
+    /// The least that is worth having, whatever the model: likenesses of frames are made of it.
     const LEAST: u32 = 224;
 
     /// Enough for a model whose input has sides of `side` pixels, and for everything else that looks at a picture.

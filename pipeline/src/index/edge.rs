@@ -19,9 +19,9 @@ use std::{
 
 use async_trait::async_trait;
 use qdrant_edge::{
-    AcornSearchParams, CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeShard, EdgeVectorParams,
-    FieldIndexOperations, Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType, PointId,
-    PointOperations, QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType,
+    AcornSearchParams, CountRequest, CreateIndex, Distance, EdgeConfigBuilder, EdgeOptimizersConfig, EdgeShard,
+    EdgeVectorParams, FieldIndexOperations, Filter, HnswIndexConfig, NamedQuery, PayloadFieldSchema, PayloadSchemaType,
+    PointId, PointOperations, QuantizationSearchParams, QueryEnum, QueryRequest, ScalarQuantizationConfig, ScalarType,
     ScoringQuery, ScrollRequest, SearchParams, UpdateOperation, VectorInternal, WithPayloadInterface, WithVector,
     external::ordered_float::OrderedFloat,
 };
@@ -37,8 +37,8 @@ use crate::{
 
 /// The vector's name inside the shard.
 const VECTOR: &str = "v";
-/// Raised when the payload's layout changes: older folders are rebuilt.
-const FORMAT: u32 = 2;
+/// Raised when the payload's layout or the shape of the graphs changes: older folders are rebuilt.
+const FORMAT: u32 = 3;
 /// Sensible beams of a graph search.
 const BEAMS: std::ops::RangeInclusive<usize> = 16..=4_096;
 /// Attributes that get an index of their own; filters on more of them work, slower.
@@ -47,8 +47,13 @@ const MAX_INDEXED: usize = 64;
 const OVERSAMPLING: f64 = 2.0;
 /// Share of a vector's numbers that the one byte resolves; rarer ones are cut off.
 const QUANTILE: f32 = 0.99;
-/// Qdrant's log of operations is only ever added to; past this size the next start makes the shard anew.
+/// Qdrant's log of operations is only ever added to; past this size, and so many times what it led to, the next start makes the shard anew.
 const MAX_LOG_BYTES: u64 = 1 << 30;
+const MAX_LOG_RATIO: u64 = 3;
+/// A search visits the graphs one after the other, each with the whole beam: so there is one, whatever its size, and beside it the points that
+/// came since it was built. Adding them builds the old graph's part of the new one out of the old one.
+const GRAPHS: usize = 1;
+const LARGEST_GRAPH_KIB: usize = 64 << 20;
 
 /// The embedded index.
 pub struct EdgeIndex {
@@ -136,6 +141,17 @@ fn unavailable(what: &str, path: &Path, error: impl std::fmt::Display) -> Pipeli
     PipelineError::Unavailable { part: "index", message: format!("{what} {}: {error}", path.display()) }
 }
 
+/// What a folder's files take on the disk: some are sparse. What cannot be read counts nothing.
+fn disk_bytes(folder: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(about) if about.is_dir() => disk_bytes(&entry.path()),
+        Ok(about) => about.blocks() * 512,
+        Err(_) => 0,
+    };
+    fs::read_dir(folder).map_or(0, |entries| entries.flatten().map(size).sum())
+}
+
 impl Inner {
     fn open(folder: PathBuf, dimensions: usize, config: &IndexConfig) -> Result<Self, PipelineError> {
         let quantization = config.quantization;
@@ -184,14 +200,12 @@ impl Inner {
         if !path.exists() {
             return None;
         }
-        let log_bytes: u64 = fs::read_dir(path.join("wal"))
-            .map(|files| files.flatten().filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum())
-            .unwrap_or_default();
+        let (log, points) = (disk_bytes(&path.join("wal")), disk_bytes(&path.join("segments")));
         let reason = if !known {
             "its format or quantization is another"
         } else if folder.join("changed").exists() {
             "it was not closed cleanly"
-        } else if log_bytes > MAX_LOG_BYTES {
+        } else if log > MAX_LOG_BYTES.max(points.saturating_mul(MAX_LOG_RATIO)) {
             "its log has grown too long"
         } else {
             // Damaged files can make the loader panic as well as fail.
@@ -224,7 +238,13 @@ impl Inner {
                 vectors.on_disk(true).quantization_config(bytes.into())
             }
         };
-        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors.build()).hnsw_config(graph).build();
+        let graphs = EdgeOptimizersConfig {
+            default_segment_number: Some(GRAPHS),
+            max_segment_size: Some(LARGEST_GRAPH_KIB),
+            ..EdgeOptimizersConfig::default()
+        };
+        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors.build()).hnsw_config(graph).optimizers(graphs);
+        let config = config.build();
         let shard = EdgeShard::new(&path, config).map_err(internal)?;
         let about_path = folder.join("about.json");
         let text = serde_json::to_vec(about).map_err(internal)?;

@@ -8,7 +8,7 @@ use moka::sync::Cache;
 use super::{Pipeline, Work};
 use crate::{
     bank::{BankSet, SeenPicture},
-    decode::{self, decode_on_pool_and},
+    decode::{self, Detail, decode_on_pool_and},
     error::PipelineError,
     item::{CaseId, Envelope, ItemKind, TenantId},
     pdq::{Hashed, LEAST_QUALITY, Pdq},
@@ -63,7 +63,7 @@ impl Pipeline {
     pub async fn hash_picture(&self, bytes: Bytes) -> Result<Pdq, PipelineError> {
         let limits = decode::Limits { bytes: self.config.max_picture_bytes, pixels: self.config.max_pixels };
         let Hashed { hash, quality } =
-            decode_on_pool_and(bytes, limits, self.picture_detail(), |picture| Pdq::of(&picture.pixels)).await?;
+            decode_on_pool_and(bytes, limits, Detail::Whole, |picture| Pdq::of(&picture.pixels)).await?;
         if quality < LEAST_QUALITY {
             let message = format!(
                 "the picture has too little in it to be told from others (quality {quality} of {LEAST_QUALITY}): a bank cannot know it"

@@ -71,7 +71,7 @@ impl Pipeline {
         }
         let limits = Limits { bytes: self.config.max_picture_bytes, pixels: self.config.max_pixels };
         let look = |picture: Picture| Seen::of(&picture.pixels);
-        let Some(seen) = decode_on_pool_and(picture, limits, Detail::for_side(0), look).await? else {
+        let Some(seen) = decode_on_pool_and(picture, limits, Detail::Whole, look).await? else {
             // What was remembered is of a picture that is shown no more.
             self.store.delete_avatar(tenant, person).await?;
             return Ok(None);
