@@ -20,7 +20,7 @@ use serde_json::{Value, error::Category};
 use crate::{app::Shared, config::Config, error::ApiError};
 
 /// Largest body of requests that carry no content to judge, in bytes.
-pub const SMALL_BODY: usize = 1 << 20;
+const SMALL_BODY: usize = 1 << 20;
 /// Bytes beyond the limit that are read and thrown away, so that the caller gets to read the answer instead of a reset connection.
 const DRAIN: usize = 8 << 20;
 /// Bodies from this size on are parsed off the async threads, in bytes.

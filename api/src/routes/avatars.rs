@@ -6,6 +6,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
+use bytes::Bytes;
 use pipeline::item::ProfileId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use crate::{
     app::Shared,
     auth::{Allowed, ToProfiles},
     error::{ApiError, ErrorBody},
-    extract::{Path, SMALL_BODY, is_json, media_type, name, parse, read_body},
+    extract::{self, Path, Payload, name, read_body},
 };
 
 /// Where a picture is, instead of the picture.
@@ -26,6 +27,8 @@ pub struct AvatarAddress {
     /// `http` or `https`, on a host that the tenant's pictures may be fetched from (`[[compat.image_fetch.allow]]`).
     url: String,
 }
+
+impl Payload for AvatarAddress {}
 
 /// What became of a picture.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,12 +42,12 @@ pub struct AvatarView {
 
 /// Remember a profile's picture
 ///
-/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF), or JSON with its address, which is fetched once, now. 256 bits of its structure are kept, not the picture: copies of it, smaller,
+/// The body is the picture itself (JPEG, PNG, WebP, GIF, BMP, TIFF). 256 bits of its structure are kept, not the picture: copies of it, smaller,
 /// recompressed or mirrored, are known again. It is not judged: send it to `POST /v1/items`, too.
 #[utoipa::path(
     put, path = "/v1/profiles/{id}/avatar", tag = "people",
     params(("id" = String, Path, description = "Your id of the person")),
-    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"), (AvatarAddress = "application/json"))),
+    request_body(content((Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/webp"), (Vec<u8> = "application/octet-stream"))),
     responses(
         (status = 200, description = "Remembered, and compared with those of the banned", body = AvatarView),
         (status = 404, description = "No such profile", body = ErrorBody),
@@ -60,14 +63,43 @@ pub async fn put_avatar(
     body: Body,
 ) -> Result<Json<AvatarView>, ApiError> {
     name("id", &id)?;
-    let picture = if is_json(&media_type(&headers)) {
-        let address: AvatarAddress = parse(&read_body(body, SMALL_BODY).await?)?;
-        app.fetcher.fetch(&caller.tenant, &address.url).await.map_err(|error| error.at("url"))?
-    } else {
-        require_picture(&headers)?;
-        read_body(body, app.services.config.pipeline.max_picture_bytes).await?
-    };
-    let found = app.services.pipeline.put_avatar(&caller.tenant, &ProfileId(id), picture).await?;
+    require_picture(&headers)?;
+    let picture = read_body(body, app.services.config.pipeline.max_picture_bytes).await?;
+    remember(&app, &caller, ProfileId(id), picture).await
+}
+
+/// Remember the picture at an address as a profile's
+///
+/// It is fetched once, now, under the rules of `[compat.image_fetch]`, and remembered as if it had been sent.
+#[utoipa::path(
+    post, path = "/v1/profiles/{id}/avatar", tag = "people",
+    params(("id" = String, Path, description = "Your id of the person")),
+    request_body = AvatarAddress,
+    responses(
+        (status = 200, description = "Remembered, and compared with those of the banned", body = AvatarView),
+        (status = 404, description = "No such profile", body = ErrorBody),
+        (status = 429, description = "Too many pictures are being fetched", body = ErrorBody),
+        (status = "4XX", description = "The request is wrong, or the address has no picture", body = ErrorBody),
+    ),
+)]
+pub async fn fetch_avatar(
+    State(app): State<Shared>,
+    caller: Allowed<ToProfiles>,
+    Path(id): Path<String>,
+    extract::Json(address): extract::Json<AvatarAddress>,
+) -> Result<Json<AvatarView>, ApiError> {
+    name("id", &id)?;
+    let picture = app.fetcher.fetch(&caller.tenant, &address.url).await.map_err(|error| error.at("url"))?;
+    remember(&app, &caller, ProfileId(id), picture).await
+}
+
+async fn remember(
+    app: &Shared,
+    caller: &Allowed<ToProfiles>,
+    id: ProfileId,
+    picture: Bytes,
+) -> Result<Json<AvatarView>, ApiError> {
+    let found = app.services.pipeline.put_avatar(&caller.tenant, &id, picture).await?;
     let known_again = found.is_some();
     let resembles_banned = found.unwrap_or_default().into_iter().map(|(id, _)| id.0).collect();
     Ok(Json(AvatarView { known_again, resembles_banned }))

@@ -67,7 +67,7 @@ pub(crate) fn all() -> OpenApiRouter<Shared> {
         .routes(routes!(schemas::schema))
         .routes(routes!(profiles::put, profiles::show, profiles::delete))
         .routes(routes!(profiles::put_profiles))
-        .routes(routes!(avatars::put_avatar, avatars::delete_avatar))
+        .routes(routes!(avatars::put_avatar, avatars::fetch_avatar, avatars::delete_avatar))
         .routes(routes!(matches::recommend_people))
         .routes(routes!(matches::compare_people))
         .routes(routes!(matches::block_person, matches::unblock_person))

@@ -80,6 +80,7 @@ pub(crate) fn routes() -> BTreeMap<String, Option<Scope>> {
         ("GET /v1/profiles/{id}/recommendations", Some(Search)),
         ("GET /v1/profiles/{id}/compatibility/{other}", Some(Search)),
         ("PUT /v1/profiles/{id}/avatar", Some(Profiles)),
+        ("POST /v1/profiles/{id}/avatar", Some(Profiles)),
         ("DELETE /v1/profiles/{id}/avatar", Some(Profiles)),
         ("PUT /v1/profiles/{id}/blocks/{other}", Some(Profiles)),
         ("DELETE /v1/profiles/{id}/blocks/{other}", Some(Profiles)),

@@ -107,13 +107,12 @@ async fn x7_a_picture_is_remembered_and_forgotten() {
     assert_eq!(put(path, "image/jpeg", bytes.clone()).await.expect(200)["known_again"], json!(true));
     assert_eq!(put("/v1/profiles/nobody/avatar", "image/jpeg", bytes).await.status, 404);
     assert_eq!(put(path, "image/png", b"no picture".to_vec()).await.code(), "picture_unknown_format");
-    assert_eq!(put(path, "text/plain", b"{}".to_vec()).await.code(), "unsupported_media_type");
+    assert_eq!(put(path, "application/json", b"{}".to_vec()).await.code(), "unsupported_media_type");
     // By its address: fetched under the rules of `[compat.image_fetch]`, which allow nothing unless somebody says so.
-    let address = |url: &str| json!({ "url": url }).to_string().into_bytes();
-    assert_eq!(put(path, "application/json", b"{}".to_vec()).await.code(), "missing_field");
-    let refused = put(path, "application/json", address("https://img.example.org/p0.jpg")).await;
+    let fetch = async |url: &str| service.post(path, &json!({ "url": url })).await;
+    let refused = fetch("https://img.example.org/p0.jpg").await;
     assert_eq!((refused.code(), refused.body["error"]["field"].as_str()), ("image_url_not_fetched", Some("url")));
-    assert_eq!(put(path, "application/json", address("p0.jpg")).await.code(), "image_url_malformed");
+    assert_eq!(fetch("p0.jpg").await.code(), "image_url_malformed");
     assert_eq!(service.delete(path).await.status, 204);
     assert_eq!(service.delete(path).await.status, 404);
 }

@@ -3,8 +3,9 @@
 
 A frame says what is done with a clause: quoted and rejected, quoted and cheered, denied. The same clause stands in frames of
 both marks, so that neither the clause nor the quotation mark alone decides. Every third frame and every third filler is kept
-apart: held-out sentences are held-out frames over held-out fillers. They choose (when to stop, the cut); the held-out templates
-of `functional.py` judge, and nothing here is a copy of them.
+apart: held-out sentences are held-out frames over held-out fillers, and choose nothing. No frame that is trained on, with any
+clause in it, is within 0.8 (`difflib`, words, slots alike) of a held-out template of `functional.py`, but for four short pairs
+of other abilities ("God I despise {O}" beside "I despise {N}").
 
 Slots as in `functional.py`, and: {H} a hateful clause, {BAD}, {GOOD} adjectives or nouns for a group, {HARMED} a participle
 ("beaten up"), {HARM} the verb ("beat up"), {GIVEN} what a decent society grants ("listened to"), {X} an insult for one person,

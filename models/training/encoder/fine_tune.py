@@ -168,7 +168,7 @@ def main():
     parser.add_argument("--base", type=Path, required=True, help="folder with model.safetensors and tokenizer.json of all-MiniLM-L6-v2")
     parser.add_argument("--ratings", type=Path, required=True, help="vaderSentiment-3.3.2.tar.gz")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints and the log")
-    parser.add_argument("--frozen", type=int, default=3)
+    parser.add_argument("--frozen", type=int, default=2, help="layers, counted from the bottom, that stay as published")
     parser.add_argument("--budget", type=int, default=1536, help="tokens per batch")
     parser.add_argument("--minutes", type=float, default=90.0, help="how long to train")
     parser.add_argument("--steps", type=int, default=0, help="how many steps to train, whatever time they take")

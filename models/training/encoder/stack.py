@@ -27,7 +27,8 @@ REPOSITORY = dataset.ROOT / "models" / "repository"
 PRIOR = np.array([0.7, 0.4])
 PULL = 30.0
 MISSED = 0.005
-LOST = 0.001
+# What screening may cost of the mean ROC-AUC is 0.001; on texts that chose nothing it came out a quarter higher than here.
+LOST = 0.0008
 PRECISION = 0.9
 
 
@@ -130,7 +131,7 @@ def main():
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--base", type=Path, required=True)
     parser.add_argument("--ratings", type=Path, required=True)
-    parser.add_argument("--frozen", type=int, default=3)
+    parser.add_argument("--frozen", type=int, default=2)
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--model", type=Path, default=REPOSITORY / "toxicity-minilm")
     parser.add_argument("--cache", type=Path, help="keeps the encoder's logits between calls")
@@ -218,6 +219,7 @@ def main():
         by = {name[11:]: round(float((said == (marks[:, h] == 1))[sources == name].mean()), 3) for name in sorted(set(sources[functional]))}
         hateful = marks[:, h] == 1
         report["functional"][part] = {"hateful": round(float(said[functional & hateful].mean()), 3), "not_hateful": round(float((~said)[functional & ~hateful].mean()), 3), "by": by if part == "served" else None}
+    report["functional_second"] = second_suite(weights, stack, arguments)
     hatemoji = np.char.startswith(sources, "hatemoji")
     report["hatemoji_dev_auc"] = {name: round(float(roc_auc_score(marks[hatemoji, h], values[hatemoji, h])), 4) for name, values in (("first", first), ("encoder", own), ("served", served))}
     identity = sources == "identity"
@@ -232,6 +234,20 @@ def main():
     text = json.dumps(report, indent=1)
     (HERE / "report-encoder.json").write_text(text + "\n")
     print(text)
+
+
+def second_suite(weights, stack, arguments):
+    """Share of `hate` at 0.5 that is right, on held-out frames over held-out fillers of `cases.py`. They choose nothing."""
+    from featurise import exporter
+    held, h = dataset.Corpus(), dataset.LABELS.index("hate")
+    dataset.add_cases(held, 5, heldout=True)
+    own = encode(weights, held.texts, arguments)[:, h]
+    first = np.frombuffer(exporter("score", REPOSITORY / "toxicity-screen" / "weights.bin", texts=[dataset.fold(text) for text in held.texts]), dtype="<f4").reshape(-1, len(dataset.LABELS))[:, h]
+    by = stack["hate"]
+    said = by["encoder"] * own + by["first"] * logit(first.astype(float)) + by["offset"] >= 0
+    hateful, sources = np.array(held.marks)[:, h] == 1, np.array(held.sources)
+    right = said == hateful
+    return {"hateful": round(float(right[hateful].mean()), 3), "not_hateful": round(float(right[~hateful].mean()), 3), "by": {name[11:]: round(float(right[sources == name].mean()), 3) for name in sorted(set(held.sources))}}
 
 
 # Written for this file; both kinds of answers, lengths, cases, emoji, folding.
