@@ -246,6 +246,8 @@ pub struct PipelineConfig {
     pub cache_entries: u64,
     /// What becomes of items whose models fail.
     pub on_model_failure: crate::fallback::ModelFailureConfig,
+    /// Decode a JPEG that needs no hash at a half, a quarter or an eighth of its size where the models take no more. See config.default.toml.
+    pub reduced_decoding: bool,
     /// Bits of a 64-bit picture hash by which a call frame may differ from the same participant's last judged one and still get
     /// its scores without inference; brightness and colour of every part must agree as well. 0 turns that off.
     pub frame_reuse_bits: u32,
@@ -313,6 +315,7 @@ impl Default for PipelineConfig {
             context_seconds: 600,
             cache_entries: 100_000,
             on_model_failure: crate::fallback::ModelFailureConfig::default(),
+            reduced_decoding: false,
             frame_reuse_bits: 2,
             frame_reuse_seconds: 10,
             frame_budget_per_second: 0,

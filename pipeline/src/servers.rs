@@ -314,6 +314,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_nobody_uses_any_more_is_stopped() {
+        let parent = tempfile::tempdir().unwrap();
+        let lease = open(Kind::Rabbitmq, &parent.path().join("rabbitmq"), 1).unwrap();
+        let (port, folder) = (lease.port, lease.folder.clone());
+        let group = fs::read_to_string(folder.join("pid")).unwrap();
+        drop(lease);
+        let deadline = Instant::now() + PATIENCE;
+        while answers(port) || alive(&group) || folder.exists() {
+            assert!(Instant::now() < deadline, "it is still there");
+            pause(Duration::from_millis(100));
+        }
+    }
+
+    #[test]
     fn tests_share_one_server() {
         let (one, two) = (shared(Kind::Postgres).unwrap(), shared(Kind::Postgres).unwrap());
         assert_eq!(one.url, two.url);

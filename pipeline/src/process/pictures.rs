@@ -81,8 +81,11 @@ impl Pipeline {
         }
     }
 
-    /// How much of a picture is decoded: what the models that see every picture take.
+    /// How much is decoded of a picture that needs no hash: all of it, or what the models that see every picture take.
     pub(super) fn picture_detail(&self) -> Detail {
+        if !self.config.reduced_decoding {
+            return Detail::Whole;
+        }
         let side = |model: &String| self.engine.spec(model).map_or(0, |spec| spec.image_size);
         Detail::for_side(self.config.picture_models.iter().map(side).max().unwrap_or(0))
     }

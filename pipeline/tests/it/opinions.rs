@@ -1,10 +1,12 @@
 //! The second opinion about pictures.
 
 use chrono::TimeDelta;
+use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use models::Lane;
 use pipeline::{
     action::ActionKind,
     config::PipelineConfig,
+    decode::{Detail, Limits, decode_to},
     item::ItemKind,
     opinion::{Combine, SecondOpinionConfig},
     process::Mode,
@@ -42,6 +44,28 @@ async fn f1_only_what_is_suspected_is_asked_about() {
     for (label, score, expected) in [(NEUTRAL, 0.98, false), (PORN, 0.4, false), (PORN, 0.6, true), (0, 0.99, false)] {
         let outcome = service.record(&frame(label, score, service.at(0))).await.unwrap().outcome;
         assert_eq!(asked(&outcome), expected, "{label} {score}");
+    }
+}
+
+/// A frame that is decoded smaller for the first model is decoded once more for the second, whose input is larger.
+#[tokio::test]
+async fn f1_i6_reduced_decoding_changes_no_course() {
+    let limits = Limits { bytes: 1 << 20, pixels: 1 << 20 };
+    // The fake model reads the label from red, and JPEG rounds colours: one that comes back as it was.
+    let jpeg = (200..=250).find_map(|green| {
+        let mut jpeg = Vec::new();
+        let picture = RgbImage::from_pixel(640, 480, Rgb([PORN, green, 0]));
+        JpegEncoder::new_with_quality(&mut jpeg, 100).encode_image(&picture).unwrap();
+        let red = |detail| decode_to(&jpeg, &limits, detail).unwrap().pixels.rgb()[0];
+        (red(Detail::Whole) == PORN && red(Detail::AtLeast(224)) == PORN).then_some(jpeg)
+    });
+    let jpeg = jpeg.unwrap();
+    for reduced_decoding in [false, true] {
+        let config = PipelineConfig { reduced_decoding, frame_reuse_bits: 0, ..PipelineConfig::default() };
+        let service = Harness::with(config).await;
+        let outcome = service.record(&picture(ItemKind::Frame, jpeg.clone(), service.at(0))).await.unwrap().outcome;
+        assert!(asked(&outcome) && score(&outcome, "porn").unwrap() > 0.75, "{reduced_decoding}: {outcome:?}");
+        assert_eq!(outcome.verdict.action, ActionKind::Warn);
     }
 }
 

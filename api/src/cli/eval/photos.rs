@@ -75,7 +75,7 @@ pub(super) async fn measure(
     let shared = &engine;
     let judged = stream::iter(&files).map(|file| async move {
         let bytes = tokio::fs::read(file).await.with_context(|| format!("reading {}", file.display()))?;
-        let picture = decode_on_pool(bytes.into(), limits, Detail::for_side(shared.spec(MODEL)?.image_size)).await;
+        let picture = decode_on_pool(bytes.into(), limits, Detail::Whole).await;
         let picture = picture.with_context(|| format!("decoding {}", file.display()))?;
         let scores = shared.classify(MODEL, Input::Image(Arc::new(picture.pixels)), Lane::Bulk).await?;
         Ok::<_, anyhow::Error>(scores)
@@ -129,8 +129,7 @@ async fn ask(
         }
         asked += 1;
         let bytes = tokio::fs::read(file).await.with_context(|| format!("reading {}", file.display()))?;
-        let detail = Detail::for_side(engine.spec(&opinion.model)?.image_size);
-        let pixels = decode_on_pool(bytes.into(), limits, detail).await?.pixels;
+        let pixels = decode_on_pool(bytes.into(), limits, Detail::Whole).await?.pixels;
         let second = engine.classify(&opinion.model, Input::Image(Arc::new(pixels)), Lane::Bulk).await?;
         let second: Vec<Signal> = signals(&second).collect();
         let combined = opinion.combined(first, &second);
