@@ -2,7 +2,8 @@
 //!
 //! The format is told by the bytes, not by a file name or a declared type. Size and dimensions are checked before memory
 //! is taken for the pixels. Of an animation the first frame is judged. Orientation from EXIF is applied, transparency is
-//! laid over white, as a viewer would see it. A caller may ask for fewer pixels of large JPEGs ([`Detail`]). A decoder's panic on hostile input is caught and costs only that picture.
+//! laid over white, as a viewer would see it. A caller may ask for fewer pixels of large JPEGs ([`Detail`]). A decoder's
+//! panic on hostile input is caught and costs only that picture.
 
 mod image;
 mod jpeg;
