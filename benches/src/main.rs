@@ -42,6 +42,9 @@ struct Arguments {
     /// In the scenario neighbours: only the quantized index.
     #[arg(long)]
     quantized_only: bool,
+    /// In the scenario neighbours: exact answers alone, no graphs.
+    #[arg(long)]
+    without_graphs: bool,
     /// In the scenario neighbours: threads that build graphs.
     #[arg(long, default_value_t = 2)]
     build_threads: usize,
@@ -224,6 +227,7 @@ async fn main() -> anyhow::Result<()> {
         let plan = scenario::neighbours::Plan {
             lists: arguments.lists,
             quantized_only: arguments.quantized_only,
+            without_graphs: arguments.without_graphs,
             threads: arguments.build_threads,
         };
         finish(&scenario::neighbours::run(&arguments.profiles, plan).await?)?;

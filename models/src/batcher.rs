@@ -11,8 +11,8 @@
 //! 2. It is filled with the anchor's neighbours in length, nearest first, because a batch is padded to its longest.
 //! 3. The most urgent lane fills it; each other lane that waits has a share ([`SHARE`]) and no more: bulk work moves on
 //!    under load, and a lone caller is not held up by a batch full of it.
-//! 4. It ends at the first of: nothing left, most inputs, most tokens (longest × inputs), or a length gap, where padding
-//!    would cost more than another execution does.
+//! 4. It ends at the first of: nothing left, most inputs, most tokens (longest × inputs), enough tokens for as few as wait ([`QUEUE_PART`]), or a
+//!    length gap, where padding would cost more than another execution does.
 
 use std::{
     collections::BTreeSet,
@@ -33,6 +33,11 @@ pub const SHARE: usize = 8;
 /// lengths) gave 116 texts/s, with 24 tokens and one in 6 it gave 107.
 pub const GAP_PART: usize = 16;
 
+/// A batch with [`Batching::enough_tokens`] may go on growing up to one in so many of the tokens that wait: who waits in a long queue gains more
+/// by throughput than by a short batch. In a simulation with times measured on MiniLM (one core, mixed lengths, Poisson arrivals) 64 tokens and
+/// one in 4 lower the p99 from 77 to 73 ms at half load and from 167 to 149 ms at 85 %, and 64 callers still get their 119 texts/s.
+pub const QUEUE_PART: usize = 4;
+
 /// Why a batch ended where it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
@@ -42,6 +47,8 @@ pub enum StopReason {
     MaxInputs,
     /// One more would exceed `max_tokens`.
     TokenBudget,
+    /// It is big enough for as few as wait.
+    Enough,
     /// What is left differs too much in length.
     LengthGap,
     /// What is left belongs to lanes that had their share.
@@ -50,7 +57,8 @@ pub enum StopReason {
 
 impl StopReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::Empty, Self::MaxInputs, Self::TokenBudget, Self::LengthGap, Self::LaneShare];
+    pub const ALL: [Self; 6] =
+        [Self::Empty, Self::MaxInputs, Self::TokenBudget, Self::Enough, Self::LengthGap, Self::LaneShare];
 
     /// Name in metrics.
     pub fn as_str(self) -> &'static str {
@@ -58,6 +66,7 @@ impl StopReason {
             Self::Empty => "empty",
             Self::MaxInputs => "max_inputs",
             Self::TokenBudget => "token_budget",
+            Self::Enough => "enough",
             Self::LengthGap => "length_gap",
             Self::LaneShare => "lane_share",
         }
@@ -81,13 +90,22 @@ struct Queue {
     by_length: BTreeSet<Place>,
     /// `(id, length, queued)`; ids grow with time, so the first is the oldest.
     by_age: std::collections::BTreeMap<u64, (usize, Instant)>,
+    tokens: usize,
     /// Cuts since this lane last had the anchor while it waited.
     passed: u32,
 }
 
 impl Queue {
+    fn push(&mut self, (length, id): Place, queued: Instant) {
+        self.by_length.insert((length, id));
+        self.by_age.insert(id, (length, queued));
+        self.tokens += length;
+    }
+
     fn remove(&mut self, id: u64) -> bool {
-        self.by_age.remove(&id).is_some_and(|(length, _)| self.by_length.remove(&(length, id)))
+        let Some((length, _)) = self.by_age.remove(&id) else { return false };
+        self.tokens -= length;
+        self.by_length.remove(&(length, id))
     }
 }
 
@@ -102,10 +120,13 @@ pub struct BatchState {
 /// A batch that is being filled.
 struct Filling {
     rule: Batching,
+    /// Tokens that are enough.
+    enough: usize,
     ids: Vec<EntryId>,
     longest: usize,
     real: usize,
     over_budget: bool,
+    over_enough: bool,
     over_gap: bool,
 }
 
@@ -121,10 +142,12 @@ impl Filling {
         let padded = self.longest.max(length) * (self.ids.len() + 1);
         let real = self.real + length;
         let budget = padded <= self.rule.max_tokens;
+        let enough = padded <= self.enough;
         let gap = padded - real <= self.rule.padding_tokens + real / GAP_PART;
         self.over_budget |= !budget;
-        self.over_gap |= budget && !gap;
-        budget && gap
+        self.over_enough |= budget && !enough;
+        self.over_gap |= budget && enough && !gap;
+        budget && enough && gap
     }
 
     fn is_full(&self) -> bool {
@@ -169,9 +192,7 @@ impl BatchState {
     pub fn push(&mut self, lane: Lane, length: usize, queued: Instant) -> EntryId {
         let id = self.next;
         self.next += 1;
-        let queue = &mut self.lanes[lane.index()];
-        queue.by_length.insert((length, id));
-        queue.by_age.insert(id, (length, queued));
+        self.lanes[lane.index()].push((length, id), queued);
         EntryId(id)
     }
 
@@ -206,9 +227,18 @@ impl BatchState {
     /// Takes the next batch; `None` when nothing waits.
     pub fn cut(&mut self) -> Option<Cut> {
         let urgent = Lane::ALL.into_iter().find(|lane| !self.lanes[lane.index()].by_age.is_empty())?;
+        let enough = self.enough();
         let (lane, anchor) = self.take_anchor(urgent)?;
-        let mut filling =
-            Filling { rule: self.rule, ids: Vec::new(), longest: 0, real: 0, over_budget: false, over_gap: false };
+        let mut filling = Filling {
+            rule: self.rule,
+            enough,
+            ids: Vec::new(),
+            longest: 0,
+            real: 0,
+            over_budget: false,
+            over_enough: false,
+            over_gap: false,
+        };
         filling.push(anchor);
 
         let share = self.rule.max_inputs / SHARE;
@@ -225,12 +255,22 @@ impl BatchState {
             StopReason::MaxInputs
         } else if filling.over_budget {
             StopReason::TokenBudget
+        } else if filling.over_enough {
+            StopReason::Enough
         } else if filling.over_gap {
             StopReason::LengthGap
         } else {
             StopReason::LaneShare
         };
         Some(Cut { ids: filling.ids, stop })
+    }
+
+    /// Tokens with which the next batch is big enough.
+    fn enough(&self) -> usize {
+        match self.rule.enough_tokens {
+            0 => usize::MAX,
+            enough => enough.max(self.lanes.iter().map(|queue| queue.tokens).sum::<usize>() / QUEUE_PART),
+        }
     }
 
     /// Picks the lane whose turn it is and takes the entry out around which the batch is built.

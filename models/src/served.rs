@@ -117,7 +117,7 @@ impl Served {
             slots,
             jobs,
             stopped,
-            state: BatchState::new(spec.batching),
+            state: BatchState::new(spec.batching.on(execution.device)),
             entries: HashMap::new(),
             left: Arc::clone(&left),
             meters: meters.clone(),

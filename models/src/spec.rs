@@ -146,11 +146,30 @@ pub struct Batching {
     /// about a dozen on a processor (it reads the weights once, 1.3 to 3 ms, and computes 3 to 10 thousand tokens per second),
     /// hundreds on a GPU.
     pub padding_tokens: usize,
+    /// Text: tokens with which a batch is big enough while few wait, because a bigger one costs hardly less for each token, and whoever
+    /// is in it waits for all of it. The more wait, the bigger it may be all the same. 0: always as big as it can be; so it is on GPUs, which
+    /// need big batches.
+    pub enough_tokens: usize,
 }
 
 impl Default for Batching {
     fn default() -> Self {
-        Self { max_inputs: 32, max_tokens: 4096, max_waiting: 4096, max_delay_us: 0, padding_tokens: 12 }
+        Self {
+            max_inputs: 32,
+            max_tokens: 4096,
+            max_waiting: 4096,
+            max_delay_us: 0,
+            padding_tokens: 12,
+            enough_tokens: 0,
+        }
+    }
+}
+
+impl Batching {
+    /// The rule on this device.
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        if device.is_gpu() { Self { enough_tokens: 0, ..self } } else { self }
     }
 }
 

@@ -122,7 +122,10 @@ pub struct IndexConfig {
     pub quantization: Quantization,
     /// Threads that build an embedded index's graphs in the background.
     pub build_threads: usize,
-    /// Points that a search of an embedded index keeps in view: more find more, slower.
+    /// A search of an embedded index compares with everybody who passes its filter, up to so many: exact. Costs a byte of memory for each
+    /// number of a vector. 0: never.
+    pub exact_up_to: usize,
+    /// Points that a search keeps in view when more pass: more find more, slower.
     pub beam: usize,
     /// Share of points (0 to 1) up to which a filter makes searches of an embedded index look at neighbours of neighbours, too: they find more
     /// where few fit, slower. 0: never.
@@ -154,6 +157,7 @@ impl Default for IndexConfig {
             connect_timeout_ms: 1_000,
             quantization: Quantization::None,
             build_threads: 1,
+            exact_up_to: 100_000,
             beam: 512,
             second_neighbours: 0.0,
             next_url: None,
@@ -163,6 +167,21 @@ impl Default for IndexConfig {
 }
 
 impl IndexConfig {
+    /// Sensible beams of a graph search.
+    pub const BEAMS: std::ops::RangeInclusive<usize> = 16..=4_096;
+
+    /// What is out of reason in the numbers, if anything, with the ends that they have.
+    pub fn problem(&self) -> Option<String> {
+        if !Self::BEAMS.contains(&self.beam) {
+            let (least, most) = (Self::BEAMS.start(), Self::BEAMS.end());
+            return Some(format!("index.beam is {}: it must be {least} to {most}", self.beam));
+        }
+        if !(0.0..=1.0).contains(&self.second_neighbours) {
+            return Some(format!("index.second_neighbours is {}: it must be 0 to 1", self.second_neighbours));
+        }
+        (self.build_threads == 0).then(|| "index.build_threads is 0: it must be at least 1".to_owned())
+    }
+
     /// Is the index a folder of this process?
     pub fn is_embedded(&self) -> bool {
         self.url.starts_with("edge:")

@@ -214,7 +214,7 @@ mod tests {
     fn x6_the_conditions_let_through_whom_the_access_list_names() {
         let holds = |message: &Message, search: &MessageSearch| {
             let payload = message.payload();
-            search.conditions().iter().all(|condition| crate::matching::filter::tests::holds(condition, &payload))
+            search.conditions().iter().all(|condition| condition.holds(&payload))
         };
         let search = |reader: &str| MessageSearch { readers: vec![reader.into()], limit: 5, ..Default::default() };
         let open = Message { access: vec![EVERYBODY.into()], ..message() };

@@ -27,6 +27,7 @@ impl Config {
         self.check_statements(&mut problems);
         self.check_limits(&mut problems);
         self.check_urls(&mut problems);
+        problems.extend(self.index.problem());
         self.check_models(&mut problems);
         self.compat.check(&mut problems);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.filter) {
@@ -316,6 +317,9 @@ mod tests {
             (|c| c.queue.url = "kafka://h".into(), "queue.url `kafka://h`"),
             (|c| c.store.url = "mysql://u:hush@h".into(), "store.url `mysql://u:********@h"),
             (|c| c.index.url = "edgeless:".into(), "index.url"),
+            (|c| c.index.beam = 5, "index.beam"),
+            (|c| c.index.second_neighbours = f64::NAN, "index.second_neighbours"),
+            (|c| c.index.build_threads = 0, "index.build_threads"),
             (|c| c.server.tls.key = Some("tls.key".into()), "server.tls needs both"),
             (|c| c.server.cors.origins = vec!["forum.example".into()], "server.cors.origins: `forum.example`"),
             (|c| c.auth.signing_secret = Some("short".into()), "auth.signing_secret is shorter than 32"),

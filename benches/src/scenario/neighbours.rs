@@ -3,12 +3,7 @@
 //!
 //! Profiles are drawn around topics, as texts of people are; the limits of both sides (gender, age, region) let about one in twenty through.
 
-use std::{
-    collections::HashSet,
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
@@ -60,11 +55,13 @@ pub struct Plan {
     pub lists: bool,
     /// Not the whole vectors.
     pub quantized_only: bool,
+    /// No graphs: exact answers alone.
+    pub without_graphs: bool,
     /// Threads that build graphs.
     pub threads: usize,
 }
 
-/// Beam of a search, and the share of points up to which a filter makes it look at neighbours of neighbours: the default first.
+/// Of searches by the graph: the beam, and the share of points up to which a filter makes it look at neighbours of neighbours; the default first.
 const WAYS: [(usize, f64); 3] = [(512, 0.0), (128, 0.0), (128, 0.1)];
 
 fn tenant() -> TenantId {
@@ -82,7 +79,7 @@ pub async fn run(sizes: &[usize], plan: Plan) -> anyhow::Result<Report> {
         report.figure(&format!("{size}: share that fits both ways, %"), vec![share * 100.0]);
         for quantization in [Quantization::None, Quantization::Int8] {
             if quantization == Quantization::Int8 || !plan.quantized_only {
-                indexed(&mut report, &people, &questions, quantization, plan.threads).await?;
+                indexed(&mut report, &people, &questions, quantization, plan).await?;
             }
         }
         if plan.lists {
@@ -159,7 +156,7 @@ async fn indexed(
     people: &[Profile],
     questions: &[Question],
     quantization: Quantization,
-    threads: usize,
+    plan: Plan,
 ) -> anyhow::Result<()> {
     let name = match quantization {
         Quantization::None => "whole",
@@ -168,16 +165,28 @@ async fn indexed(
     let name = |what: &str| format!("{}, {name}: {what}", people.len());
     let folder = tempfile::tempdir()?;
     let before = resident_mib(std::process::id().into())?;
-    let (index, written, optimised) = built(folder.path(), people, quantization, threads).await?;
-    report.figure(&name("written in, s"), vec![written.as_secs_f64()]);
-    report.figure(&name("graph built in, s"), vec![optimised.as_secs_f64()]);
+    let config = config(folder.path(), quantization, plan.threads);
+    let begin = Instant::now();
+    let index = written(&config, people).await?;
+    report.figure(&name("written in, s"), vec![begin.elapsed().as_secs_f64()]);
     report.figure(&name("resident MiB more than before"), vec![resident_mib(std::process::id().into())? - before]);
     report.figure(&name("disk MiB"), vec![disk_mib(folder.path())?]);
+    searched(report, index.as_ref(), people, questions, |what| name(&format!("all who pass are compared: {what}")))
+        .await?;
+    drop(index);
+    if plan.without_graphs {
+        return Ok(());
+    }
+    let graphs = IndexConfig { exact_up_to: 0, ..config };
+    let index = index::connect(&graphs, DIMENSIONS).await?;
+    let begin = Instant::now();
+    index.optimise().await?;
+    report.figure(&name("graph built in, s"), vec![begin.elapsed().as_secs_f64()]);
     drop(index);
     for (beam, second_neighbours) in WAYS {
-        let config = IndexConfig { beam, second_neighbours, ..config(folder.path(), quantization, threads) };
+        let config = IndexConfig { beam, second_neighbours, ..graphs.clone() };
         let index = index::connect(&config, DIMENSIONS).await?;
-        let way = |what: &str| name(&format!("beam {beam}, second neighbours {second_neighbours}: {what}"));
+        let way = |what: &str| name(&format!("graph, beam {beam}, second neighbours {second_neighbours}: {what}"));
         searched(report, index.as_ref(), people, questions, way).await?;
     }
     Ok(())
@@ -223,21 +232,12 @@ fn config(folder: &Path, quantization: Quantization, build_threads: usize) -> In
     IndexConfig { url, quantization, build_threads, ..IndexConfig::default() }
 }
 
-async fn built(
-    folder: &Path,
-    people: &[Profile],
-    quantization: Quantization,
-    threads: usize,
-) -> anyhow::Result<(Arc<dyn VectorIndex>, Duration, Duration)> {
-    let index = index::connect(&config(folder, quantization, threads), DIMENSIONS).await?;
-    let begin = Instant::now();
+async fn written(config: &IndexConfig, people: &[Profile]) -> anyhow::Result<Arc<dyn VectorIndex>> {
+    let index = index::connect(config, DIMENSIONS).await?;
     for batch in people.chunks(BATCH) {
         index.upsert(batch.iter().map(Profile::point).collect()).await?;
     }
-    let written = begin.elapsed();
-    let begin = Instant::now();
-    index.optimise().await?;
-    Ok((index, written, begin.elapsed()))
+    Ok(index)
 }
 
 fn disk_mib(folder: &Path) -> anyhow::Result<f64> {
@@ -266,7 +266,7 @@ async fn recommended(report: &mut Report, people: &[Profile], threads: usize) ->
         async move { store.put_profile(profile).await }
     });
     stream::iter(writes).buffer_unordered(WRITERS).try_collect::<Vec<()>>().await?;
-    let (index, ..) = built(folder.path(), people, Quantization::Int8, threads).await?;
+    let index = written(&config(folder.path(), Quantization::Int8, threads), people).await?;
     let engine = stand_in(folder.path()).await?;
     let (policies, clock) = (Arc::new(PolicySet::builtin()), Clock::system());
     let config = PipelineConfig { text_models: Vec::new(), ..PipelineConfig::default() };

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const RULE: Batching =
-    Batching { max_inputs: 8, max_tokens: 256, max_waiting: 64, max_delay_us: 0, padding_tokens: 12 };
+    Batching { max_inputs: 8, max_tokens: 256, max_waiting: 64, max_delay_us: 0, padding_tokens: 12, enough_tokens: 0 };
 
 fn state(entries: &[(Lane, usize)]) -> BatchState {
     state_under(RULE, entries)
@@ -234,4 +234,24 @@ proptest! {
             prop_assert!(cuts <= bound, "{} entries wait after {cuts} cuts", left.len());
         }
     }
+}
+
+/// Few wait: short batches. Many wait: bigger ones.
+#[test]
+fn a_batch_is_big_enough_for_as_many_as_wait() {
+    let rule = Batching { max_inputs: 32, max_tokens: 1024, enough_tokens: 64, ..RULE };
+    for (waiting, taken, stop) in [
+        (1, 1, StopReason::Empty),
+        (4, 4, StopReason::Empty),
+        (5, 4, StopReason::Enough),
+        (16, 4, StopReason::Enough),
+        (32, 8, StopReason::Enough),
+        (200, 32, StopReason::MaxInputs),
+    ] {
+        let cut = state_under(rule, &vec![(Lane::Interactive, 16); waiting]).cut().unwrap();
+        assert_eq!((cut.ids.len(), cut.stop), (taken, stop), "{waiting}");
+    }
+    let alone = state_under(rule, &[(Lane::Interactive, 200), (Lane::Interactive, 200)]).cut().unwrap();
+    assert_eq!(ids(&alone), [0], "a text that is longer by itself goes alone");
+    assert_eq!(rule.on(crate::Device::Cuda(0)).enough_tokens, 0);
 }

@@ -110,7 +110,7 @@ fn scan(points: &[Point], query: &Query) -> Vec<Hit> {
 }
 
 /// Same scores to 1e-4, same people (except where two scores are closer than that), same attributes.
-async fn agree(index: &Shared, points: &[Point], query: Query) -> usize {
+pub(crate) async fn agree(index: &Shared, points: &[Point], query: Query) -> usize {
     let (found, expected) = (index.search(query.clone()).await.unwrap(), scan(points, &query));
     assert_eq!(found.len(), expected.len(), "{:?}", query.filter);
     for (found, expected) in found.iter().zip(&expected) {

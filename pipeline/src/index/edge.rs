@@ -7,8 +7,10 @@
 //! Layout of the folder: `lock` (one process at a time), `about.json` (dimensions, format), `changed` (the marker),
 //! `shard/` (Qdrant's own files).
 
+mod exact;
 mod filter;
 mod point;
+mod table;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,6 +30,7 @@ use qdrant_edge::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 
+use self::exact::{Exact, Loader};
 use super::{Cursor, Held, Hit, Point, Query, Stamp, VectorIndex, ties};
 use crate::{
     config::{IndexConfig, Quantization},
@@ -39,8 +42,6 @@ use crate::{
 const VECTOR: &str = "v";
 /// Raised when the payload's layout or the shape of the graphs changes: older folders are rebuilt.
 const FORMAT: u32 = 3;
-/// Sensible beams of a graph search.
-const BEAMS: std::ops::RangeInclusive<usize> = 16..=4_096;
 /// Attributes that get an index of their own; filters on more of them work, slower.
 const MAX_INDEXED: usize = 64;
 /// Of quantized vectors so many times more are compared again with the whole ones: what one byte a number confuses is told apart.
@@ -57,6 +58,8 @@ const LARGEST_GRAPH_KIB: usize = 64 << 20;
 
 /// The embedded index.
 pub struct EdgeIndex {
+    /// Before `inner`, so that it is stopped first.
+    _loader: Loader,
     inner: Arc<Inner>,
     /// Written by `optimise` and `flush`: Qdrant's flush must not meet a running optimisation.
     maintenance: RwLock<()>,
@@ -70,6 +73,7 @@ struct Inner {
     quantization: Quantization,
     beam: usize,
     second_neighbours: f64,
+    exact: Exact,
     changes: Mutex<Changes>,
     /// Locked as long as it is open.
     _lock: File,
@@ -102,19 +106,14 @@ impl EdgeIndex {
     /// (`index_tuning`).
     pub async fn open_as(folder: &Path, dimensions: usize, config: &IndexConfig) -> Result<Self, PipelineError> {
         let (folder, config) = (folder.to_owned(), config.clone());
-        if !BEAMS.contains(&config.beam)
-            || !(0.0..=1.0).contains(&config.second_neighbours)
-            || config.build_threads == 0
-        {
-            let message = format!(
-                "index.beam is {} to {}, index.second_neighbours 0 to 1, index.build_threads at least 1",
-                BEAMS.start(),
-                BEAMS.end()
-            );
-            return Err(PipelineError::invalid("index_tuning", message));
+        if let Some(problem) = config.problem() {
+            return Err(PipelineError::invalid("index_tuning", problem));
         }
-        let inner = blocking(move || Inner::open(folder, dimensions, &config)).await?;
-        Ok(Self { inner: Arc::new(inner), maintenance: RwLock::new(()) })
+        blocking(move || {
+            let inner = Arc::new(Inner::open(folder, dimensions, &config)?);
+            Ok(Self { _loader: Loader::start(&inner)?, inner, maintenance: RwLock::new(()) })
+        })
+        .await
     }
 
     async fn run<T: Send + 'static>(
@@ -185,11 +184,21 @@ impl Inner {
             Some(shard) => shard,
             None => Self::create(&folder, &about, config.build_threads)?,
         };
+        // A graph would never be asked where everybody is compared.
+        let exact_kib = config.exact_up_to.saturating_mul(dimensions).saturating_mul(size_of::<f32>()).div_ceil(1024);
+        let optimizers = EdgeOptimizersConfig {
+            default_segment_number: Some(GRAPHS),
+            max_segment_size: Some(LARGEST_GRAPH_KIB),
+            indexing_threshold: (exact_kib > 0).then_some(exact_kib),
+            ..EdgeOptimizersConfig::default()
+        };
+        shard.set_optimizers_config(optimizers).map_err(internal)?;
         let indexed = shard.info().payload_schema.into_keys().map(|path| path.first_key).collect();
         let changes = Mutex::new(Changes { marked: false, indexed });
         let (beam, second_neighbours) = (config.beam, config.second_neighbours);
-        let shard = Arc::new(shard);
-        let inner = Self { shard, folder, dimensions, quantization, beam, second_neighbours, changes, _lock: lock };
+        let (shard, exact) = (Arc::new(shard), Exact::new(dimensions, config.exact_up_to));
+        let inner =
+            Self { shard, folder, dimensions, quantization, beam, second_neighbours, exact, changes, _lock: lock };
         inner.index_field(&mut inner.changes(), point::TENANT, PayloadSchemaType::Keyword)?;
         Ok(inner)
     }
@@ -238,13 +247,7 @@ impl Inner {
                 vectors.on_disk(true).quantization_config(bytes.into())
             }
         };
-        let graphs = EdgeOptimizersConfig {
-            default_segment_number: Some(GRAPHS),
-            max_segment_size: Some(LARGEST_GRAPH_KIB),
-            ..EdgeOptimizersConfig::default()
-        };
-        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors.build()).hnsw_config(graph).optimizers(graphs);
-        let config = config.build();
+        let config = EdgeConfigBuilder::new().vector(VECTOR, vectors.build()).hnsw_config(graph).build();
         let shard = EdgeShard::new(&path, config).map_err(internal)?;
         let about_path = folder.join("about.json");
         let text = serde_json::to_vec(about).map_err(internal)?;
@@ -296,18 +299,43 @@ impl Inner {
                 self.index_field(&mut changes, &key, kind)?;
             }
         }
-        self.apply(&mut changes, UpdateOperation::PointOperation(PointOperations::UpsertPoints(written.into())))
+        let ids: Vec<PointId> = written.iter().map(|point| point.id).collect();
+        let upsert = PointOperations::UpsertPoints(written.into());
+        let done = self.apply(&mut changes, UpdateOperation::PointOperation(upsert));
+        match &done {
+            Ok(()) => self.exact.put(points),
+            Err(_) => self.reread(&ids),
+        }
+        done
     }
 
     fn delete(&self, tenant: &TenantId, ids: &[ProfileId]) -> Result<(), PipelineError> {
-        let ids = ids.iter().map(|id| point::number(tenant, id)).collect();
-        self.apply(&mut self.changes(), UpdateOperation::PointOperation(PointOperations::DeletePoints { ids }))
+        let gone: Vec<PointId> = ids.iter().map(|id| point::number(tenant, id)).collect();
+        let mut changes = self.changes();
+        let delete = PointOperations::DeletePoints { ids: gone.clone() };
+        let done = self.apply(&mut changes, UpdateOperation::PointOperation(delete));
+        match &done {
+            Ok(()) => self.exact.remove(ids.iter().map(|id| point::uuid(tenant, id))),
+            Err(_) => self.reread(&gone),
+        }
+        done
+    }
+
+    fn clear(&self) -> Result<(), PipelineError> {
+        let mut changes = self.changes();
+        let all = PointOperations::DeletePointsByFilter(Filter::new());
+        self.apply(&mut changes, UpdateOperation::PointOperation(all))?;
+        self.exact.clear(self.dimensions);
+        Ok(())
     }
 
     fn search(&self, query: &Query) -> Result<Vec<Hit>, PipelineError> {
         super::point::check(&query.vector, self.dimensions)?;
         if query.limit == 0 {
             return Ok(Vec::new());
+        }
+        if let Some(hits) = self.compare(query)? {
+            return Ok(hits);
         }
         let filter = filter::build(query)?;
         let quantization = (self.quantization != Quantization::None).then_some(QuantizationSearchParams {
@@ -427,11 +455,7 @@ impl VectorIndex for EdgeIndex {
     }
 
     async fn clear(&self) -> Result<(), PipelineError> {
-        self.run(|inner| {
-            let all = PointOperations::DeletePointsByFilter(Filter::new());
-            inner.apply(&mut inner.changes(), UpdateOperation::PointOperation(all))
-        })
-        .await
+        self.run(Inner::clear).await
     }
 
     async fn search(&self, query: Query) -> Result<Vec<Hit>, PipelineError> {

@@ -17,6 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     config::IndexConfig,
@@ -27,7 +28,7 @@ use crate::{
 pub use point::Stamp;
 
 /// What a point can be filtered by: strings, numbers, booleans, lists of strings.
-pub type Attributes = BTreeMap<String, serde_json::Value>;
+pub type Attributes = BTreeMap<String, Value>;
 
 /// One vector with what it can be filtered by.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,14 +52,14 @@ pub enum Condition {
         /// Attribute name.
         attribute: String,
         /// Accepted values; at least one.
-        values: Vec<serde_json::Value>,
+        values: Vec<Value>,
     },
     /// The attribute equals none of `values`; a point without the attribute does match.
     None {
         /// Attribute name.
         attribute: String,
         /// Refused values.
-        values: Vec<serde_json::Value>,
+        values: Vec<Value>,
     },
     /// The attribute is a number in the range, both ends included.
     Range {
@@ -71,6 +72,25 @@ pub enum Condition {
         #[serde(default)]
         max: Option<f64>,
     },
+}
+
+impl Condition {
+    /// Whether a point with these attributes passes.
+    pub fn holds(&self, attributes: &Attributes) -> bool {
+        let equals = |attribute: &str, values: &[Value]| match attributes.get(attribute) {
+            Some(Value::Array(members)) => members.iter().any(|member| values.contains(member)),
+            Some(value) => values.contains(value),
+            None => false,
+        };
+        match self {
+            Self::Any { attribute, values } => equals(attribute, values),
+            Self::None { attribute, values } => !equals(attribute, values),
+            Self::Range { attribute, min, max } => attributes
+                .get(attribute)
+                .and_then(Value::as_f64)
+                .is_some_and(|value| min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max)),
+        }
+    }
 }
 
 /// A question to the index.

@@ -174,23 +174,6 @@ pub(crate) mod tests {
     use super::*;
     use crate::matching::person::Place;
 
-    /// As the indexes do it.
-    pub(crate) fn holds(condition: &Condition, attributes: &Attributes) -> bool {
-        let equals = |attribute: &str, values: &[Value]| match attributes.get(attribute) {
-            Some(Value::Array(members)) => members.iter().any(|member| values.contains(member)),
-            Some(value) => values.contains(value),
-            None => false,
-        };
-        match condition {
-            Condition::Any { attribute, values } => equals(attribute, values),
-            Condition::None { attribute, values } => !equals(attribute, values),
-            Condition::Range { attribute, min, max } => attributes
-                .get(attribute)
-                .and_then(Value::as_f64)
-                .is_some_and(|value| min.is_none_or(|min| min <= value) && max.is_none_or(|max| value <= max)),
-        }
-    }
-
     fn some_of(words: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
         proptest::sample::subsequence(words, 0..=words.len())
             .prop_map(|words| words.into_iter().map(str::to_owned).collect())
@@ -241,14 +224,14 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn x3_whoever_fits_both_sides_passes_the_conditions_of_the_index(one in terms(), other in terms()) {
-            let passes = conditions(&one).iter().all(|condition| holds(condition, &payload(&other)));
+            let passes = conditions(&one).iter().all(|condition| condition.holds(&payload(&other)));
             if mutual(&one, &other).is_ok() {
                 prop_assert!(passes, "{one:?} {other:?}");
             }
             // Without distances the two say the same.
             let flat = |terms: &Terms| { let mut terms = terms.clone(); terms.seeks.max_km = None; terms };
             let (one, other) = (flat(&one), flat(&other));
-            let passes = conditions(&one).iter().all(|condition| holds(condition, &payload(&other)));
+            let passes = conditions(&one).iter().all(|condition| condition.holds(&payload(&other)));
             prop_assert_eq!(mutual(&one, &other).is_ok(), passes);
         }
 

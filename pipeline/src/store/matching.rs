@@ -103,8 +103,16 @@ pub trait MatchStore: Send + Sync {
 
     /// A person's newest daily list.
     async fn load_list(&self, tenant: &TenantId, person: &ProfileId) -> Result<Option<DailyList>, PipelineError>;
-    /// Writes a day's list. `false`: there is one of that day, which stays.
-    async fn put_list(&self, tenant: &TenantId, person: &ProfileId, list: &DailyList) -> Result<bool, PipelineError>;
+    /// Writes a day's list, and that the people `shown` got so much more attention in `week`. `false`: there is a list of that day, which stays,
+    /// and nobody got more.
+    async fn put_list(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        list: &DailyList,
+        shown: &[(ProfileId, f64)],
+        week: i64,
+    ) -> Result<bool, PipelineError>;
     /// People of all tenants whose list is older than `day` and at least as new as `oldest`.
     async fn stale_lists(
         &self,
@@ -116,8 +124,6 @@ pub trait MatchStore: Send + Sync {
     async fn exposures(&self, tenant: &TenantId, ids: &[ProfileId], week: i64) -> Result<Vec<f64>, PipelineError>;
     /// Everybody's attention in `week`, at most `limit` of them.
     async fn all_exposures(&self, tenant: &TenantId, week: i64, limit: usize) -> Result<Vec<f64>, PipelineError>;
-    /// People got more attention in `week`.
-    async fn expose(&self, tenant: &TenantId, shown: &[(ProfileId, f64)], week: i64) -> Result<(), PipelineError>;
 
     /// A tenant's learned model as it was written, with its version; none before the first answer.
     async fn load_score_model(&self, tenant: &TenantId) -> Result<Option<(String, u64)>, PipelineError>;

@@ -1,10 +1,11 @@
 //! Between our points and Qdrant's.
 
 use qdrant_edge::{
-    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, Record, ScoredPoint, VectorStructPersisted,
-    Vectors, WithPayloadInterface,
+    JsonPath, Payload, PayloadSchemaType, PointId, PointStructPersisted, Record, ScoredPoint, VectorInternal,
+    VectorStructInternal, VectorStructPersisted, Vectors, WithPayloadInterface,
 };
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::VECTOR;
 use crate::{
@@ -24,7 +25,12 @@ const ATTRIBUTE: &str = "a.";
 
 /// The point's id inside the shard.
 pub(super) fn number(tenant: &TenantId, id: &ProfileId) -> PointId {
-    PointId::Uuid(point::number(tenant, id))
+    PointId::Uuid(uuid(tenant, id))
+}
+
+/// As [`number`].
+pub(super) fn uuid(tenant: &TenantId, id: &ProfileId) -> Uuid {
+    point::number(tenant, id)
 }
 
 /// A payload key as a path of one step, whatever characters it has.
@@ -70,13 +76,42 @@ pub(super) fn write(point: &Point, dimensions: usize) -> Result<PointStructPersi
     })
 }
 
+fn damaged(what: &str) -> PipelineError {
+    PipelineError::Internal { part: "index", message: format!("a point has no {what}") }
+}
+
 pub(super) fn read(found: ScoredPoint) -> Result<Hit, PipelineError> {
-    let damaged = || PipelineError::Internal { part: "index", message: "a point has no profile id".into() };
-    let mut payload = found.payload.ok_or_else(damaged)?.0;
-    let Some(Value::String(id)) = payload.remove(PROFILE) else { return Err(damaged()) };
-    let attributes: Attributes =
-        payload.into_iter().filter_map(|(key, value)| Some((key.strip_prefix(ATTRIBUTE)?.to_owned(), value))).collect();
-    Ok(Hit { id: ProfileId(id), score: found.score, attributes })
+    hit(found.payload, found.score)
+}
+
+pub(super) fn hit(payload: Option<Payload>, score: f32) -> Result<Hit, PipelineError> {
+    let mut payload = payload.ok_or_else(|| damaged(PROFILE))?.0;
+    let Some(Value::String(id)) = payload.remove(PROFILE) else { return Err(damaged(PROFILE)) };
+    Ok(Hit { id: ProfileId(id), score, attributes: attributes(payload) })
+}
+
+fn attributes(payload: Map<String, Value>) -> Attributes {
+    payload.into_iter().filter_map(|(key, value)| Some((key.strip_prefix(ATTRIBUTE)?.to_owned(), value))).collect()
+}
+
+/// The vector of a point that was asked for with it.
+pub(super) fn vector(found: &Record) -> Result<&[f32], PipelineError> {
+    match &found.vector {
+        Some(VectorStructInternal::Named(named)) => match named.get(VECTOR) {
+            Some(VectorInternal::Dense(values)) => Ok(values),
+            _ => Err(damaged("vector")),
+        },
+        _ => Err(damaged("vector")),
+    }
+}
+
+/// A point that was asked for with all it has.
+pub(super) fn whole(found: Record) -> Result<Point, PipelineError> {
+    let vector = vector(&found)?.into();
+    let mut payload = found.payload.ok_or_else(|| damaged(PROFILE))?.0;
+    let Some(Value::String(tenant)) = payload.remove(TENANT) else { return Err(damaged(TENANT)) };
+    let Some(Value::String(id)) = payload.remove(PROFILE) else { return Err(damaged(PROFILE)) };
+    Ok(Point { tenant: TenantId(tenant), id: ProfileId(id), vector, attributes: attributes(payload) })
 }
 
 /// Payload keys that [`held`] needs.
@@ -88,7 +123,7 @@ pub(super) fn held(found: Record) -> Result<Held, PipelineError> {
     let mut payload = found.payload.unwrap_or_default().0;
     let mut text = |key: &str| match payload.remove(key) {
         Some(Value::String(text)) => Ok(text),
-        _ => Err(PipelineError::Internal { part: "index", message: format!("a point has no {key}") }),
+        _ => Err(damaged(key)),
     };
     Ok(Held { tenant: TenantId(text(TENANT)?), id: ProfileId(text(PROFILE)?), stamp: Stamp(text(STAMP)?) })
 }

@@ -10,8 +10,8 @@ use crate::{
     config::IndexConfig,
     error::PipelineError,
     index::{
-        VectorIndex, connect,
-        contract::{DIMENSIONS, point, query},
+        Condition, Query, VectorIndex, connect,
+        contract::{DIMENSIONS, agree, point, query},
     },
 };
 
@@ -50,13 +50,48 @@ mod quantized {
     }
 }
 
+mod by_graph {
+    use super::*;
+    use crate::config::Quantization;
+
+    async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("edge:{}", folder.path().display());
+        let config = IndexConfig { url, quantization: Quantization::Int8, exact_up_to: 0, ..IndexConfig::default() };
+        (connect(&config, DIMENSIONS).await.unwrap(), folder)
+    }
+
+    crate::index::contract::index_contract!(folder);
+}
+
+mod exact_in_part {
+    use super::*;
+
+    /// Some questions are answered exactly, others by the shard.
+    async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("edge:{}", folder.path().display());
+        let config = IndexConfig { url, exact_up_to: 90, ..IndexConfig::default() };
+        (connect(&config, DIMENSIONS).await.unwrap(), folder)
+    }
+
+    crate::index::contract::index_contract!(folder);
+}
+
 mod second_neighbours {
     use super::*;
 
     async fn folder() -> (Arc<dyn VectorIndex>, TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("edge:{}", folder.path().display());
-        let config = IndexConfig { url, second_neighbours: 1.0, beam: 16, build_threads: 2, ..IndexConfig::default() };
+        let config = IndexConfig {
+            url,
+            exact_up_to: 0,
+            second_neighbours: 1.0,
+            beam: 16,
+            build_threads: 2,
+            ..IndexConfig::default()
+        };
         (connect(&config, DIMENSIONS).await.unwrap(), folder)
     }
 
@@ -150,6 +185,62 @@ async fn two_processes_cannot_share_a_folder() {
     assert!(matches!(error, PipelineError::Conflict { code: "index_in_use", .. }), "{error:?}");
     drop(first);
     assert_eq!(open(folder.path()).await.count().await.unwrap(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x3_whether_everybody_is_compared_depends_on_how_many_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = IndexConfig { exact_up_to: 30, ..IndexConfig::default() };
+    let index = EdgeIndex::open_as(folder.path(), DIMENSIONS, &config).await.unwrap();
+    let points = (0..50).map(|n| point("a", &format!("p{n}"), n, json!({ "n": n }))).collect();
+    index.upsert(points).await.unwrap();
+    for _ in 0..2 {
+        for (least, exact) in [(20.0, true), (19.0, false), (49.5, true)] {
+            let filter = vec![Condition::Range { attribute: "n".into(), min: Some(least), max: None }];
+            let hits = index.inner.compare(&Query { filter, ..query("a", 1, 5) }).unwrap();
+            assert_eq!(hits.is_some(), exact, "{least}");
+        }
+        // A write that failed half way: the table takes what the shard has.
+        let ids: Vec<_> = ["p1", "p2"].iter().map(|id| super::point::number(&"a".into(), &(*id).into())).collect();
+        index.inner.exact.clear(DIMENSIONS);
+        index.inner.reread(&ids);
+        assert_eq!(index.inner.compare(&query("a", 1, 5)).unwrap().unwrap().len(), 2);
+        index.inner.exact.clear(DIMENSIONS);
+        assert!(index.inner.fill(&std::sync::atomic::AtomicBool::new(false)).unwrap());
+    }
+}
+
+/// What is found does not depend on whether the folder was just filled or opened again, nor on writes while it is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn x3_an_index_that_is_opened_again_answers_exactly_and_takes_writes_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let index = open(folder.path()).await;
+    let points = |from: u64, seed: u64| -> Vec<_> {
+        (from..from + 3_000)
+            .map(|n| {
+                point(
+                    "a",
+                    &format!("p{n:05}"),
+                    n + seed,
+                    json!({ "part": n % 7, "kind": if n % 2 == 0 { "x" } else { "y" } }),
+                )
+            })
+            .collect()
+    };
+    index.upsert(points(0, 0)).await.unwrap();
+    drop(index);
+    let index = open(folder.path()).await;
+    let changed = points(1_500, 50_000);
+    let (old, new) = (&points(0, 0)[..1_500], &changed[..]);
+    index.delete(&"a".into(), vec!["p00007".into(), "p02999".into()]).await.unwrap();
+    index.upsert(changed.clone()).await.unwrap();
+    let all: Vec<_> = old.iter().chain(new).filter(|point| point.id.0 != "p00007").cloned().collect();
+    let index: Arc<dyn VectorIndex> = Arc::new(index);
+    for round in 0..200_u64 {
+        let kind = Condition::Any { attribute: "kind".into(), values: vec![json!("y")] };
+        let part = Condition::Range { attribute: "part".into(), min: Some((round % 7) as f64), max: Some(5.0) };
+        agree(&index, &all, Query { filter: vec![kind, part], ..query("a", round, 20) }).await;
+    }
 }
 
 fn copy_folder(from: &Path, to: &Path) {

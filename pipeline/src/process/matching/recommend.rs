@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// People whom the index is asked for, until enough of them may be met.
-const ASKED: [usize; 3] = [256, 1_024, 4_096];
+const ASKED: [usize; 3] = [192, 1_024, 4_096];
 /// Answers that are read to leave out who was seen, and to know who likes the viewer.
 const ANSWERS: usize = 4_000;
 /// Candidates for each place of a list.
@@ -107,7 +107,7 @@ impl Pipeline {
                 // The profile is gone: an empty list of today is not asked for again.
                 Err(PipelineError::NotFound { .. }) => {
                     let empty = DailyList { day: today, people: Vec::new() };
-                    self.store.put_list(&tenant, &person, &empty).await?;
+                    self.store.put_list(&tenant, &person, &empty, &[], week(self.clock.now())).await?;
                 }
                 Err(error) => return Err(error),
             }
@@ -139,7 +139,9 @@ impl Pipeline {
         let order = shortlist::order(&model, &viewer.someone, &entries, self.config.matching.fairness, &mut dice);
         let people: Vec<ProfileId> = order.into_iter().take(length).map(|place| ids[place].clone()).collect();
         let list = DailyList { day: now.date_naive(), people };
-        if !self.store.put_list(tenant, viewer.id(), &list).await? {
+        let shown: Vec<(ProfileId, f64)> =
+            list.people.iter().enumerate().map(|(place, id)| (id.clone(), exposure::attention(place))).collect();
+        if !self.store.put_list(tenant, viewer.id(), &list, &shown, week(now)).await? {
             // Another process was faster: its list is the day's.
             return Ok(self.store.load_list(tenant, viewer.id()).await?.unwrap_or(list));
         }
@@ -147,9 +149,6 @@ impl Pipeline {
             let model = self.reader().await?.model;
             self.store.put_taste(tenant, viewer.id(), &model, &viewer.someone.taste).await?;
         }
-        let shown: Vec<(ProfileId, f64)> =
-            list.people.iter().enumerate().map(|(place, id)| (id.clone(), exposure::attention(place))).collect();
-        self.store.expose(tenant, &shown, week(now)).await?;
         Ok(list)
     }
 

@@ -186,23 +186,36 @@ pub(crate) async fn x4_a_ticket_is_taken_once(store: &Shared) {
 pub(crate) async fn x5_a_list_stands_for_its_day(store: &Shared) {
     let (tenant, ann, today) = (TenantId::from("a"), ProfileId::from("ann"), noon().date_naive());
     let list = |day, people: &[&str]| DailyList { day, people: ids(people) };
-    assert!(store.put_list(&tenant, &ann, &list(today, &["bob"])).await.unwrap());
-    assert!(!store.put_list(&tenant, &ann, &list(today, &["cec"])).await.unwrap(), "the first of the day stands");
+    let (bob, cec): (&[_], &[_]) = (&[("bob".into(), 1.0)], &[("cec".into(), 1.0)]);
+    assert!(store.put_list(&tenant, &ann, &list(today, &["bob"]), bob, 7).await.unwrap());
+    assert!(
+        !store.put_list(&tenant, &ann, &list(today, &["cec"]), cec, 7).await.unwrap(),
+        "the first of the day stands"
+    );
+    assert_eq!(
+        store.exposures(&tenant, &ids(&["bob", "cec"]), 7).await.unwrap(),
+        [1.0, 0.0],
+        "and what is not shown is not seen"
+    );
     assert_eq!(store.load_list(&tenant, &ann).await.unwrap(), Some(list(today, &["bob"])));
     let (tomorrow, next_week) = (today + Days::new(1), today + Days::new(7));
     assert_eq!(store.stale_lists(tomorrow, today, 9).await.unwrap(), [(tenant.clone(), ann.clone())]);
     assert!(store.stale_lists(today, today - Days::new(9), 9).await.unwrap().is_empty());
     assert!(store.stale_lists(next_week, tomorrow, 9).await.unwrap().is_empty(), "nobody has asked for long");
-    assert!(store.put_list(&tenant, &ann, &list(tomorrow, &["cec"])).await.unwrap());
+    assert!(store.put_list(&tenant, &ann, &list(tomorrow, &["cec"]), &[], 7).await.unwrap());
 }
 
 pub(crate) async fn x7_exposure_adds_up_within_a_week(store: &Shared) {
     let tenant = TenantId::from("a");
     let people = ids(&["ann", "bob", "cec"]);
-    store.expose(&tenant, &[("bob".into(), 1.0), ("ann".into(), 0.5)], 7).await.unwrap();
-    store.expose(&tenant, &[("ann".into(), 0.25)], 7).await.unwrap();
+    let show = async |viewer: &str, shown: &[(ProfileId, f64)], week| {
+        let list = DailyList { day: noon().date_naive(), people: vec![] };
+        assert!(store.put_list(&tenant, &viewer.into(), &list, shown, week).await.unwrap());
+    };
+    show("dan", &[("bob".into(), 1.0), ("ann".into(), 0.5)], 7).await;
+    show("eve", &[("ann".into(), 0.25)], 7).await;
     assert_eq!(store.exposures(&tenant, &people, 7).await.unwrap(), [0.75, 1.0, 0.0]);
-    store.expose(&tenant, &[("ann".into(), 0.25)], 8).await.unwrap();
+    show("fay", &[("ann".into(), 0.25)], 8).await;
     assert_eq!(store.exposures(&tenant, &people, 8).await.unwrap(), [0.25, 0.0, 0.0], "a new week");
     assert_eq!(store.all_exposures(&tenant, 7, 9).await.unwrap(), [1.0]);
 }
@@ -291,8 +304,8 @@ pub(crate) async fn x7_who_is_forgotten_leaves_their_standing_alone(store: &Shar
         ..Change::default()
     };
     put(store, "a", change).await;
-    store.put_list(&tenant, &ann, &DailyList { day: noon().date_naive(), people: vec![] }).await.unwrap();
-    store.expose(&tenant, &[(ann.clone(), 1.0)], 7).await.unwrap();
+    let empty = DailyList { day: noon().date_naive(), people: vec![] };
+    store.put_list(&tenant, &ann, &empty, &[(ann.clone(), 1.0)], 7).await.unwrap();
     store.put_taste(&tenant, &ann, "m@1", &[1.0]).await.unwrap();
     store.put_avatar(&tenant, &ann, &Pdq::from_bytes(&[0; 32]).unwrap()).await.unwrap();
     assert_eq!(store.forget_person(&tenant, &ann).await.unwrap(), 8);
@@ -306,7 +319,8 @@ pub(crate) async fn x5_old_matches_and_lists_expire(store: &Shared) {
     let (over, open) = (made("a", "ann", "bob", Origin::Live), made("a", "ann", "cec", Origin::Live));
     put(store, "a", Change { matches: vec![over.clone(), open.clone()], ..Change::default() }).await;
     put(store, "a", Change { changed: vec![(Match { ended: Some(old), ..over }, true)], ..Change::default() }).await;
-    store.put_list(&tenant, &"ann".into(), &DailyList { day: noon().date_naive(), people: vec![] }).await.unwrap();
+    let empty = DailyList { day: noon().date_naive(), people: vec![] };
+    store.put_list(&tenant, &"ann".into(), &empty, &[], 7).await.unwrap();
     assert_eq!(store.expire(noon() + TimeDelta::days(2)).await.unwrap(), 2);
     assert_eq!(store.matches_of(&tenant, &"ann".into(), 9).await.unwrap(), [open]);
     assert_eq!(store.load_list(&tenant, &"ann".into()).await.unwrap(), None);

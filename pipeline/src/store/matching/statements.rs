@@ -378,6 +378,8 @@ macro_rules! statements {
             tenant: &TenantId,
             person: &ProfileId,
             list: &DailyList,
+            shown: &[(ProfileId, f64)],
+            week: i64,
         ) -> Result<bool, sqlx::Error> {
             let sql = "INSERT INTO daily_lists (tenant, person, day, body) VALUES ($1, $2, $3, $4)
                        ON CONFLICT (tenant, person) DO UPDATE SET day = excluded.day, body = excluded.body
@@ -387,7 +389,11 @@ macro_rules! statements {
                 .bind(escape(person.as_str()))
                 .bind(day_number(list.day))
                 .bind(encode(list).map_err(carried)?);
-            Ok(query.execute(connection).await?.rows_affected() > 0)
+            let written = query.execute(&mut *connection).await?.rows_affected() > 0;
+            if written {
+                write_exposures(connection, tenant, shown, week).await?;
+            }
+            Ok(written)
         }
 
         async fn read_stale_lists(

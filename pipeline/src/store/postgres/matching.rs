@@ -184,8 +184,15 @@ impl MatchStore for PostgresStore {
         read!(self, "load_list", |connection| read_list(connection, tenant, person))
     }
 
-    async fn put_list(&self, tenant: &TenantId, person: &ProfileId, list: &DailyList) -> Result<bool, PipelineError> {
-        write!(self, "put_list", |connection| write_list(connection, tenant, person, list))
+    async fn put_list(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        list: &DailyList,
+        shown: &[(ProfileId, f64)],
+        week: i64,
+    ) -> Result<bool, PipelineError> {
+        write!(self, "put_list", |connection| write_list(connection, tenant, person, list, shown, week))
     }
 
     async fn stale_lists(
@@ -203,10 +210,6 @@ impl MatchStore for PostgresStore {
 
     async fn all_exposures(&self, tenant: &TenantId, week: i64, count: usize) -> Result<Vec<f64>, PipelineError> {
         read!(self, "all_exposures", |connection| read_all_exposures(connection, tenant, week, count))
-    }
-
-    async fn expose(&self, tenant: &TenantId, shown: &[(ProfileId, f64)], week: i64) -> Result<(), PipelineError> {
-        write!(self, "expose", |connection| write_exposures(connection, tenant, shown, week))
     }
 
     async fn load_score_model(&self, tenant: &TenantId) -> Result<Option<(String, u64)>, PipelineError> {

@@ -206,9 +206,16 @@ impl MatchStore for SqliteStore {
         read!(self, "load_list", |connection| read_list(connection, &tenant, &person))
     }
 
-    async fn put_list(&self, tenant: &TenantId, person: &ProfileId, list: &DailyList) -> Result<bool, PipelineError> {
-        let (tenant, person, list) = (tenant.clone(), person.clone(), list.clone());
-        write!(self, "put_list", |connection| write_list(connection, &tenant, &person, &list))
+    async fn put_list(
+        &self,
+        tenant: &TenantId,
+        person: &ProfileId,
+        list: &DailyList,
+        shown: &[(ProfileId, f64)],
+        week: i64,
+    ) -> Result<bool, PipelineError> {
+        let (tenant, person, list, shown) = (tenant.clone(), person.clone(), list.clone(), shown.to_vec());
+        write!(self, "put_list", |connection| write_list(connection, &tenant, &person, &list, &shown, week))
     }
 
     async fn stale_lists(
@@ -228,11 +235,6 @@ impl MatchStore for SqliteStore {
     async fn all_exposures(&self, tenant: &TenantId, week: i64, count: usize) -> Result<Vec<f64>, PipelineError> {
         let tenant = tenant.clone();
         read!(self, "all_exposures", |connection| read_all_exposures(connection, &tenant, week, count))
-    }
-
-    async fn expose(&self, tenant: &TenantId, shown: &[(ProfileId, f64)], week: i64) -> Result<(), PipelineError> {
-        let (tenant, shown) = (tenant.clone(), shown.to_vec());
-        write!(self, "expose", |connection| write_exposures(connection, &tenant, &shown, week))
     }
 
     async fn load_score_model(&self, tenant: &TenantId) -> Result<Option<(String, u64)>, PipelineError> {
