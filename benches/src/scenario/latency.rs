@@ -1,8 +1,8 @@
 //! Half load: how much later does the slowest in a hundred get its answer than from a single queue in front of the bare backend?
 //!
-//! Requests come at random times (Poisson) at half of what the bare backend can take one by one. The comparison is computed:
-//! the same texts at the same times, each alone, first come first served, with the times that the bare backend measured for
-//! them. A service that groups texts well can be faster than that.
+//! Requests come at random times (Poisson) at half of what the bare backend can take one after the other. The comparison is run, not computed:
+//! the same texts at the same times, each alone, first come first served, in a process that sleeps in between as the service does. A backend
+//! that is never idle is a tenth faster, because nothing else touches its caches. A service that groups texts well can be faster than the queue.
 
 use std::{
     sync::Arc,
@@ -16,6 +16,7 @@ use models::{
     batch::{Batch, EntryId, Prepared},
     execution::Execution,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{EMBED_ONLY, ENCODER, Setting, embed_requests};
 use crate::{
@@ -27,6 +28,8 @@ use crate::{
 
 /// Requests of a round.
 const REQUESTS: usize = 600;
+/// Of the moments at which they come: the same in each round.
+const SEED: u64 = 1;
 
 /// Measures and compares.
 pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
@@ -37,16 +40,8 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let setup = Setup { binary: &setting.binary, models: &[ENCODER], core: Some(0), environment: &EMBED_ONLY };
     let service = Service::start(&setup)?;
     let mut rounds: [Vec<f64>; 6] = Default::default();
-    for round in 0..setting.rounds {
-        let alone: Vec<f64> = setting.child("--bare-times")?;
-        let alone: Vec<Duration> = alone.into_iter().map(Duration::from_secs_f64).collect();
-        let mean = alone.iter().sum::<Duration>().as_secs_f64() / alone.len() as f64;
-        let rate = 0.5 / mean;
-        // Twice as long as so many requests take on average, then cut to as many as there are texts.
-        let length = Duration::from_secs_f64(2.0 * texts.len() as f64 / rate);
-        let mut times = open_loop::arrivals(rate, length, round as u64 + 1);
-        times.truncate(alone.len());
-        let mut queued = single_queue(&times, &alone);
+    for _ in 0..setting.rounds {
+        let Bare { rate, times, mut queued } = setting.child("--bare-times")?;
         let mut seen = open_loop::run(service.url(), &requests, &times).await?;
         ensure!(seen.refused == 0, "{} requests were refused at half load", seen.refused);
         let (p50, p99) = (percentile_ms(&mut seen.latencies, 0.5), percentile_ms(&mut seen.latencies, 0.99));
@@ -58,8 +53,8 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         "requests per second: half of the bare backend",
         "service over HTTP: p50 ms",
         "service over HTTP: p99 ms",
-        "single queue before the bare backend, computed: p50 ms",
-        "single queue before the bare backend, computed: p99 ms",
+        "single queue before the bare backend: p50 ms",
+        "single queue before the bare backend: p99 ms",
         "added by the service at half load: p99 ms",
     ];
     let mut added = f64::NAN;
@@ -70,41 +65,42 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Waiting and service of each request, one after the other.
-fn single_queue(times: &[Duration], service: &[Duration]) -> Vec<Duration> {
-    let mut free = Duration::ZERO;
-    let mut one = |(at, takes): (&Duration, &Duration)| {
-        free = free.max(*at) + *takes;
-        free - *at
-    };
-    times.iter().zip(service).map(&mut one).collect()
+/// What a single queue in front of the bare backend did.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Bare {
+    /// Requests per second that came.
+    rate: f64,
+    /// When they came.
+    times: Vec<Duration>,
+    /// How long each took, waiting included.
+    queued: Vec<Duration>,
 }
 
-/// Seconds that the first texts of the mixed set take, each alone. Run it pinned to one core.
-pub fn bare(setting: &Setting) -> anyhow::Result<Vec<f64>> {
+/// The queue, run on the core that it is pinned to.
+pub fn bare(setting: &Setting) -> anyhow::Result<Bare> {
     let (folder, library) = setting.model(ENCODER)?;
     let encoder = setting.encoder()?;
     let [_, _, mixed] = texts::sets(&setting.datasets, setting.texts.as_deref(), &encoder)?;
     let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
     let mut model = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
-    let mut times = Vec::new();
-    for text in mixed.texts.iter().take(REQUESTS) {
-        let begin = Instant::now();
+    let mut infer = |text: &String| -> anyhow::Result<()> {
         let tokens = Prepared::Tokens(encoder.encode(text)?);
         model.infer(&Batch::assemble([(EntryId(0), &tokens)]))?;
-        times.push(begin.elapsed().as_secs_f64());
+        Ok(())
+    };
+    let texts = &mixed.texts[..REQUESTS.min(mixed.texts.len())];
+    let begin = Instant::now();
+    texts.iter().try_for_each(&mut infer)?;
+    let rate = 0.5 * texts.len() as f64 / begin.elapsed().as_secs_f64();
+    // Twice as long as so many requests take on average, then cut to as many as there are texts.
+    let length = Duration::from_secs_f64(2.0 * texts.len() as f64 / rate);
+    let mut times = open_loop::arrivals(rate, length, SEED);
+    times.truncate(texts.len());
+    let (begin, mut queued) = (Instant::now(), Vec::new());
+    for (text, at) in texts.iter().zip(&times) {
+        std::thread::sleep(at.saturating_sub(begin.elapsed()));
+        infer(text)?;
+        queued.push(begin.elapsed().saturating_sub(*at));
     }
-    Ok(times)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_single_queue_waits_for_the_one_before() {
-        let ms = Duration::from_millis;
-        let took = single_queue(&[ms(0), ms(1), ms(50)], &[ms(10), ms(10), ms(5)]);
-        assert_eq!(took, [ms(10), ms(19), ms(5)]);
-    }
+    Ok(Bare { rate, times, queued })
 }
