@@ -77,6 +77,7 @@ pub struct Bare {
 }
 
 /// The queue, run on the core that it is pinned to.
+#[expect(clippy::disallowed_methods, reason = "the process has nothing to do until the next request comes")]
 pub fn bare(setting: &Setting) -> anyhow::Result<Bare> {
     let (folder, library) = setting.model(ENCODER)?;
     let encoder = setting.encoder()?;

@@ -103,7 +103,7 @@ impl Inner {
         scored.retain(|(_, score)| *score >= last);
         let ids: Vec<PointId> = scored.iter().map(|(id, _)| *id).collect();
         let found = self.shard.retrieve(&ids, Some(WithPayloadInterface::Bool(true)), None).map_err(internal)?;
-        let mut scores = scored.into_iter().peekable();
+        let mut scores = scored.into_iter();
         let mut hits = Vec::with_capacity(found.len());
         for record in found {
             // In the order that was asked for, without those that are gone since.
