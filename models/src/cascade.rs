@@ -1,13 +1,15 @@
-//! A linear model in front of an encoder: most of what people write is plainly harmless, and says so to a model that needs
-//! 20 µs. What it is not sure of goes on to the encoder, and then both are heard.
+//! Cheaper models in front of an encoder: most of what people write is plainly harmless, and says so to a linear model that
+//! needs 20 µs, or to a small encoder that needs a thirtieth of the large one's work. What neither is sure of goes on.
 //!
 //! ```text
 //! text → first model → every score below its cut? ── yes → its scores, recalibrated
-//!                                                └── no  → encoder → both scores, stacked
+//!                                                └── no  → small encoder, if there is one
+//!      → first's and the small one's scores, stacked, below their cuts? ── yes → these
+//!                                                                      └── no  → encoder → all scores, stacked
 //! ```
 //!
-//! The cuts and the weights of the stack are data (`[cascade]` in `model.toml`), fitted by `models/training/encoder`. The
-//! deciding part is pure; [`crate::engine`] calls it around the encoder.
+//! The cuts and the weights of the stacks are data (`[cascade]` in `model.toml`), fitted by `models/training/encoder`. The
+//! deciding part is pure; [`crate::engine`] calls it around the encoders.
 
 use std::{
     cell::RefCell,
@@ -20,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::{
     ModelError, ModelSpec, Repository, Score, Scores, SpanScore,
     linear::{LinearModel, RawSpan, Scratch},
-    spec::{BackendKind, CascadeSpec, StackSpec},
+    spec::{BackendKind, CascadeSpec, GlanceSpec, MixSpec, StackSpec},
     text,
 };
 
@@ -39,7 +41,17 @@ pub struct Cascade {
     model: Arc<str>,
     version: Arc<str>,
     labels: Vec<Label>,
+    /// In the order of `labels`; empty without a small encoder.
+    glance: Vec<GlanceLabel>,
     screening: bool,
+}
+
+/// What one label of the small encoder is worth.
+#[derive(Debug, Clone, Copy)]
+struct GlanceLabel {
+    /// `None`: does not decide.
+    cut: Option<f32>,
+    mix: MixSpec,
 }
 
 /// One label of the answer.
@@ -51,6 +63,42 @@ struct Label {
     /// `None`: does not decide.
     cut: Option<f32>,
     stack: StackSpec,
+}
+
+/// The model of a cascade that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The first one, alone.
+    First,
+    /// The small encoder, with the first one's opinion.
+    Glance,
+    /// The encoder, with the first one's opinion.
+    Encoder,
+}
+
+impl Stage {
+    /// Cheapest first.
+    pub const ALL: [Self; 3] = [Self::First, Self::Glance, Self::Encoder];
+
+    /// Name for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Glance => "glance",
+            Self::Encoder => "encoder",
+        }
+    }
+}
+
+/// What a cascade serves beside what its encoder would have said.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// What is served.
+    pub served: Scores,
+    /// Who answered it.
+    pub by: Stage,
+    /// What the encoder says with the first model; the same where it was asked.
+    pub whole: Scores,
 }
 
 /// What the first model said.
@@ -76,7 +124,8 @@ impl Cascade {
         Self::new(first, spec, cascade).map(Some).map_err(|message| ModelError::BadSpec { path, message })
     }
 
-    fn new(first: LinearModel, spec: &ModelSpec, cascade: &CascadeSpec) -> Result<Self, String> {
+    /// `first` in front of the model of this spec.
+    pub(crate) fn new(first: LinearModel, spec: &ModelSpec, cascade: &CascadeSpec) -> Result<Self, String> {
         let label = |name: &Arc<str>| -> Result<Label, String> {
             let place = first.labels().iter().position(|label| label == name);
             let index = place.ok_or_else(|| format!("`{}` has no label `{name}`", cascade.first))?;
@@ -84,13 +133,20 @@ impl Cascade {
             Ok(Label { name: Arc::clone(name), index, cut: cascade.screen.get(name).copied(), stack })
         };
         let labels = spec.labels.iter().map(label).collect::<Result<_, String>>()?;
-        Ok(Self { first, model: Arc::clone(&spec.name), version: Arc::clone(&spec.version), labels, screening: true })
+        let glance = cascade.glance.as_ref().map_or(Ok(Vec::new()), |glance| glance_labels(glance, spec))?;
+        let (model, version) = (Arc::clone(&spec.name), Arc::clone(&spec.version));
+        Ok(Self { first, model, version, labels, glance, screening: true })
     }
 
-    /// With or without the first model's right to answer alone.
+    /// With or without the cheaper models' right to answer alone.
     #[must_use]
     pub fn with_screening(self, screening: bool) -> Self {
         Self { screening, ..self }
+    }
+
+    /// Is there a small encoder?
+    pub(crate) fn has_glance(&self) -> bool {
+        !self.glance.is_empty()
     }
 
     /// Asks the first model: where the caller is, when the text is short, else on the rayon pool.
@@ -125,13 +181,28 @@ impl Cascade {
         self.scores(alone, Vec::new())
     }
 
-    /// The answer of both; `own` is the encoder's.
-    pub fn combine(&self, text: &str, look: &FirstLook, own: &Scores) -> Scores {
-        let both = |(label, own): (&Label, &Score)| {
-            let StackSpec { encoder, first, offset, .. } = label.stack;
-            encoder * logit(own.score) + first * logit(look.scores[label.index]) + offset
+    /// The answer of the first model and the small encoder, when they call the text plainly harmless; `own` is the small one's.
+    pub fn answer_at_a_glance(&self, look: &FirstLook, own: &Scores) -> Option<Scores> {
+        let mixed = |((label, glance), own): ((&Label, &GlanceLabel), &Score)| {
+            let MixSpec { glance, first, offset, .. } = glance.mix;
+            glance * logit(own.score) + first * logit(look.scores[label.index]) + offset
         };
-        let mut logits = self.labels.iter().zip(&own.scores).map(both);
+        let logits: Vec<f32> = self.labels.iter().zip(&self.glance).zip(&own.scores).map(mixed).collect();
+        let below = |(glance, logit): (&GlanceLabel, &f32)| glance.cut.is_none_or(|cut| logistic(*logit) < cut);
+        let clean = logits.len() == self.labels.len() && self.glance.iter().zip(&logits).all(below);
+        let mut logits = self.glance.iter().zip(logits).map(|(glance, logit)| logit + glance.mix.shift);
+        (self.screening && self.has_glance() && clean)
+            .then(|| self.scores(|_| logits.next().unwrap_or(f32::MIN), Vec::new()))
+    }
+
+    /// The answer of all; `own` is the encoder's, `glance` the small one's if it gave any.
+    pub fn combine(&self, text: &str, look: &FirstLook, glance: Option<&Scores>, own: &Scores) -> Scores {
+        let stacked = |(place, (label, own)): (usize, (&Label, &Score))| {
+            let StackSpec { encoder, glance: quick, first, offset, .. } = label.stack;
+            let seen = glance.and_then(|glance| glance.scores.get(place)).unwrap_or(own);
+            encoder * logit(own.score) + quick * logit(seen.score) + first * logit(look.scores[label.index]) + offset
+        };
+        let mut logits = self.labels.iter().zip(&own.scores).enumerate().map(stacked);
         let spans = if own.spans.is_empty() { self.spans(text) } else { own.spans.clone() };
         self.scores(|_| logits.next().unwrap_or(f32::MIN), spans)
     }
@@ -153,6 +224,14 @@ impl Cascade {
             named.map(|(label, logit)| Score { label: Arc::clone(&label.name), score: logistic(logit) }).collect();
         Scores { model: Arc::clone(&self.model), version: Arc::clone(&self.version), scores, spans }
     }
+}
+
+fn glance_labels(glance: &GlanceSpec, spec: &ModelSpec) -> Result<Vec<GlanceLabel>, String> {
+    let label = |name: &Arc<str>| {
+        let mix = *glance.stack.get(name).ok_or_else(|| format!("`cascade.glance.stack` has no `{name}`"))?;
+        Ok(GlanceLabel { cut: glance.screen.get(name).copied(), mix })
+    };
+    spec.labels.iter().map(label).collect()
 }
 
 /// Finite for scores that were rounded to 0 or 1.
@@ -226,7 +305,7 @@ insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
         let cascade = cascade(SPEC).unwrap();
         let look = cascade.look("you are an idiot").unwrap();
         assert!(!look.clean);
-        let answer = cascade.combine("you are an idiot", &look, &own(0.25, 0.5));
+        let answer = cascade.combine("you are an idiot", &look, None, &own(0.25, 0.5));
         assert!((by_label(&answer)["threat"] - 0.25).abs() < 1e-6, "the first model has no say here");
         let expected = logistic(0.5 * logit(0.5) + 0.5 * logit(look.scores[0]) + 1.0);
         assert!((by_label(&answer)["insult"] - expected).abs() < 1e-6);
@@ -235,9 +314,57 @@ insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
     }
 
     #[test]
+    fn a_glance_counts_beside_the_encoder() {
+        let three = SPEC.replace("{ encoder = 1.0, first = 0.0,", "{ encoder = 0.5, glance = 0.25, first = 0.0,");
+        let (cascade, look) = (cascade(&three).unwrap(), FirstLook { scores: vec![0.5, 0.5], clean: false });
+        let answer = cascade.combine("idiot", &look, Some(&own(0.9, 0.5)), &own(0.25, 0.5));
+        assert!((by_label(&answer)["threat"] - logistic(0.5 * logit(0.25) + 0.25 * logit(0.9))).abs() < 1e-6);
+        let without = cascade.combine("idiot", &look, None, &own(0.25, 0.5));
+        assert!(
+            (by_label(&without)["threat"] - logistic(0.75 * logit(0.25))).abs() < 1e-6,
+            "the encoder stands for it"
+        );
+    }
+
+    #[test]
     fn without_screening_everything_goes_to_the_encoder() {
         let cascade = cascade(SPEC).unwrap().with_screening(false);
         assert!(!cascade.look("a lovely day").unwrap().clean);
+    }
+
+    /// With a small encoder whose word counts alone for threats, and for insults half.
+    fn glancing(cut: f32) -> Cascade {
+        let glance = format!(
+            r#"
+[cascade.glance.screen]
+insult = {cut}
+
+[cascade.glance.stack]
+threat = {{ glance = 1.0, first = 0.0, offset = 0.0, shift = 0.0 }}
+insult = {{ glance = 0.5, first = 0.5, offset = 1.0, shift = -0.5 }}
+"#
+        );
+        cascade(&(SPEC.replace("[cascade]", "[files]\nglance = \"g.onnx\"\n\n[cascade]") + ARTIFACT + &glance)).unwrap()
+    }
+
+    const ARTIFACT: &str = "\n[[artifact]]\npath = \"g.onnx\"\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n";
+
+    #[test]
+    fn a_glance_answers_with_both_opinions_when_it_is_sure() {
+        let look = FirstLook { scores: vec![0.5, 0.9], clean: false };
+        let held = 0.5 * logit(0.2) + 1.0;
+        let answer = glancing(0.6).answer_at_a_glance(&look, &own(0.4, 0.2)).expect("surely harmless");
+        assert!((by_label(&answer)["insult"] - logistic(held - 0.5)).abs() < 1e-6);
+        assert!(logistic(held) > 0.5, "the cut is held against the score before its shift");
+        assert!((by_label(&answer)["threat"] - 0.4).abs() < 1e-6, "no cut: it is not asked, whatever its score");
+        assert!(glancing(0.5).answer_at_a_glance(&look, &own(0.4, 0.2)).is_none(), "above its cut");
+        assert!(glancing(0.6).with_screening(false).answer_at_a_glance(&look, &own(0.4, 0.2)).is_none());
+        let empty = Scores { scores: Vec::new(), ..own(0.0, 0.0) };
+        assert!(glancing(0.6).answer_at_a_glance(&look, &empty).is_none(), "an answer without labels is none");
+        assert!(
+            cascade(SPEC).unwrap().answer_at_a_glance(&look, &own(0.0, 0.0)).is_none(),
+            "there is no small encoder"
+        );
     }
 
     #[test]
@@ -252,7 +379,7 @@ insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
     fn certain_scores_stay_finite() {
         let cascade = cascade(SPEC).unwrap();
         let look = FirstLook { scores: vec![1.0, 0.0], clean: false };
-        let answers = [cascade.answer(&look), cascade.combine("idiot", &look, &own(0.0, 1.0))];
+        let answers = [cascade.answer(&look), cascade.combine("idiot", &look, None, &own(0.0, 1.0))];
         assert!(answers.iter().flat_map(|answer| &answer.scores).all(|score| (0.0..=1.0).contains(&score.score)));
     }
 
@@ -272,6 +399,8 @@ insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
             let message = cascade(&SPEC.replace(from, to)).unwrap_err();
             assert!(message.contains(expected), "{message:?} does not say {expected:?}");
         }
+        let glance = "\n[cascade.glance]\nscreen = {}\nstack = {}\n";
+        assert!(cascade(&format!("{SPEC}{glance}")).unwrap_err().contains("`files.glance`"));
         let stranger = SPEC.replace("\"insult\"]", "\"rude\"]").replace("insult =", "rude =");
         assert!(cascade(&stranger).unwrap_err().contains("`tiny` has no label `rude`"));
     }

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Device, Input, Lane, ModelError, ModelSpec, Output, Precision, Repository, Scores,
     backend::BackendSettings,
-    cascade::Cascade,
+    cascade::{Cascade, Compared},
     device::Hardware,
     execution::{Execution, candidates},
     heap,
     repository::ModelFolder,
     served::{Served, Setup},
-    spec::BackendKind,
+    spec::{BackendKind, GLANCE},
 };
 
 /// Which models are loaded and how. Section `[models]` of the configuration.
@@ -36,7 +36,7 @@ pub struct EngineConfig {
     pub openvino: Option<PathBuf>,
     /// Compute threads per instance; 0 means: processors ÷ instances.
     pub threads: usize,
-    /// Models with a cascade: whether their first model may answer alone. `false`: the encoder judges every text too.
+    /// Models with a cascade: whether their cheaper models may answer alone. `false`: the encoder judges every text too.
     pub screening: bool,
     /// Where the models compute; empty means: where each `model.toml` says.
     pub device: Option<Device>,
@@ -146,8 +146,17 @@ impl Engine {
                 let threads = config.threads_for(folder.spec.instances).min(most);
                 let device = config.device.unwrap_or(folder.spec.device);
                 let precision = config.precision.unwrap_or(folder.spec.precision);
-                let settings = BackendSettings::new(library, hardware.openvino.clone(), threads);
-                let setup = Setup { kind, folder, settings, wish: (device, precision), cascade };
+                let settings = BackendSettings::new(library.clone(), hardware.openvino.clone(), threads);
+                let glance = match glance_of(&folder, cascade.as_ref()) {
+                    Some(folder) => {
+                        let (kind, wish) = (BackendKind::Ort, (Device::Cpu, Precision::Fp32));
+                        let settings = BackendSettings::new(library, None, 1);
+                        let setup = Setup { kind, folder, settings, wish, cascade: None, glance: None };
+                        Some(Served::start(setup, &hardware).await?)
+                    }
+                    None => None,
+                };
+                let setup = Setup { kind, folder, settings, wish: (device, precision), cascade, glance };
                 let served = Served::start(setup, &hardware).await?;
                 let (name, version, execution) = (&served.spec.name, &served.spec.version, served.execution());
                 tracing::info!(model.name = %name, model.version = %version, %execution, "model loaded");
@@ -185,6 +194,12 @@ impl Engine {
             Output::Scores(scores) => Ok(scores),
             Output::Embedding(_) => Err(ModelError::InvalidInput(format!("model `{model}` is no classifier"))),
         }
+    }
+
+    /// What a cascade serves for a text, by which stage, beside what its encoder says of it: what screening costs. Every text
+    /// goes through the encoder. `None`: the model has no cascade.
+    pub async fn compare(&self, model: &str, text: Arc<str>, lane: Lane) -> Result<Option<Compared>, ModelError> {
+        self.find(model)?.compare(text, lane).await
     }
 
     /// [`Engine::infer`] on an embedder: unit-length vector.
@@ -283,6 +298,20 @@ impl Choice {
         let cascade = Cascade::load(repository, &folder.spec)?.map(|cascade| cascade.with_screening(screening));
         Ok((self.backend.unwrap_or(folder.spec.backend), folder, cascade))
     }
+}
+
+/// The small encoder of a model's cascade, as a model of its own: always on the processor, where a call of it is shorter than
+/// the way to a GPU and back.
+fn glance_of(folder: &ModelFolder, cascade: Option<&Cascade>) -> Option<ModelFolder> {
+    cascade.filter(|cascade| cascade.has_glance())?;
+    let mut glance = folder.clone();
+    let graph = glance.spec.files.get(GLANCE)?.clone();
+    glance.spec.files.retain(|role, _| role == "tokenizer");
+    glance.spec.files.insert("onnx".into(), graph);
+    glance.spec.name = format!("{}-{GLANCE}", folder.spec.name).into();
+    glance.spec.cascade = None;
+    glance.spec.instances = 1;
+    Some(glance)
 }
 
 #[cfg(test)]

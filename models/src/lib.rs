@@ -10,7 +10,7 @@
 //! | preprocessing: text to token ids, pixels to tensors, text to n-gram features | [`text`], [`pixels`], [`ngram`] |
 //! | when a batch is cut, as a pure rule | [`batcher`] |
 //! | the thread that runs a backend; one loaded model; the handle that callers hold | [`instance`], `served`, [`engine`] |
-//! | a cheap linear model in front of an encoder | [`cascade`] |
+//! | cheap models in front of an encoder | [`cascade`] |
 //! | on which device, with which engine and numbers a model computes | [`device`], [`execution`] |
 //! | engines: ONNX Runtime, OpenVINO, candle, linear models, and a fake one for tests | [`backend`] |
 //!

@@ -9,14 +9,14 @@
 //! | `chaperone_model_seconds` | model, stage: prepare, queue, infer | time by stage: per input, per input, per execution |
 //! | `chaperone_model_batch_size` | model | inputs per execution |
 //! | `chaperone_model_batches_total` | model, stop | why batches ended where they did |
-//! | `chaperone_model_screened_total` | model, clean | texts that a cascade's first model looked at; `clean` is true where it answered alone |
+//! | `chaperone_model_screened_total` | model, by: first, glance, encoder | texts that went through a cascade, by the stage that answered |
 //! | `chaperone_model_waiting` | model | inputs between admission and execution |
 
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram};
 
-use crate::{Kind, ModelError, batcher::StopReason};
+use crate::{Kind, ModelError, batcher::StopReason, cascade::Stage};
 
 /// Bound handles of one model.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ pub(crate) struct Meters {
     infer: Histogram,
     batch_size: Histogram,
     stops: [Counter; StopReason::ALL.len()],
-    screened: [Counter; 2],
+    screened: [Counter; Stage::ALL.len()],
     pub(crate) waiting: Gauge,
 }
 
@@ -50,8 +50,9 @@ impl Meters {
             stops: StopReason::ALL.map(
                 |stop| counter!("chaperone_model_batches_total", "model" => model.clone(), "stop" => stop.as_str()),
             ),
-            screened: ["false", "true"]
-                .map(|clean| counter!("chaperone_model_screened_total", "model" => model.clone(), "clean" => clean)),
+            screened: Stage::ALL.map(
+                |stage| counter!("chaperone_model_screened_total", "model" => model.clone(), "by" => stage.as_str()),
+            ),
             waiting: metrics::gauge!("chaperone_model_waiting", "model" => model.clone()),
             model,
         }
@@ -81,9 +82,9 @@ impl Meters {
         self.infer.record(took.as_secs_f64());
     }
 
-    /// A cascade's first model has looked at a text.
-    pub(crate) fn screened(&self, clean: bool) {
-        self.screened[usize::from(clean)].increment(1);
+    /// A text went through a cascade as far as this stage.
+    pub(crate) fn answered_by(&self, stage: Stage) {
+        self.screened[stage as usize].increment(1);
     }
 
     pub(crate) fn cut(&self, stop: StopReason) {
@@ -99,6 +100,9 @@ fn describe() {
     describe_histogram!("chaperone_model_seconds", Unit::Seconds, "Time by stage.");
     describe_histogram!("chaperone_model_batch_size", "Inputs per execution.");
     describe_counter!("chaperone_model_batches_total", "Batches cut, by the reason for their end.");
-    describe_counter!("chaperone_model_screened_total", "Texts that a cascade's first model looked at.");
+    describe_counter!(
+        "chaperone_model_screened_total",
+        "Texts that went through a cascade, by the stage that answered."
+    );
     describe_gauge!("chaperone_model_waiting", "Inputs between admission and execution.");
 }

@@ -17,11 +17,11 @@ use tokio::{
 };
 
 use crate::{
-    Input, Lane, ModelError, ModelSpec, ModelState, Output,
+    Input, Lane, ModelError, ModelSpec, ModelState, Output, Scores,
     backend::{self, BackendSettings},
-    batch::EntryId,
+    batch::{EntryId, Prepared},
     batcher::BatchState,
-    cascade::Cascade,
+    cascade::{Cascade, Compared, Stage},
     device::{Device, Hardware},
     execution::{self, Execution, Precision},
     instance::{Entry, Instance, InstanceSetup, Place},
@@ -43,6 +43,8 @@ pub(crate) struct Setup {
     /// Which device, which precision.
     pub(crate) wish: (Device, Precision),
     pub(crate) cascade: Option<Cascade>,
+    /// The cascade's small encoder, started.
+    pub(crate) glance: Option<Served>,
 }
 
 pub(crate) struct Served {
@@ -60,12 +62,14 @@ pub(crate) struct Served {
     tasks: Mutex<Option<Tasks>>,
     meters: Meters,
     cascade: Option<Arc<Cascade>>,
+    /// Asked before this model, with the same token ids.
+    glance: Option<Box<Served>>,
 }
 
 impl Served {
     /// Chooses how the model is executed, loads and warms up the instances, then starts the batcher.
     pub(crate) async fn start(setup: Setup, hardware: &Hardware) -> Result<Self, ModelError> {
-        let Setup { kind, folder, settings, wish, cascade } = setup;
+        let Setup { kind, folder, settings, wish, cascade, glance } = setup;
         let spec = Arc::new(folder.spec.clone());
         let folder = Arc::new(folder);
         let preparer = {
@@ -136,6 +140,7 @@ impl Served {
             tasks: Mutex::new(Some((task, threads))),
             meters,
             cascade: cascade.map(Arc::new),
+            glance: glance.map(Box::new),
             spec,
         })
     }
@@ -158,38 +163,93 @@ impl Served {
         result
     }
 
-    /// The cascade's first model, and the encoder when that one is not sure.
+    /// The cascade's cheaper models one after the other, and the encoder when neither is sure.
     async fn cascaded(&self, cascade: &Arc<Cascade>, text: Arc<str>, lane: Lane) -> Result<Output, ModelError> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(self.stopped());
         }
         let look = cascade.look_at(&text).await?;
-        self.meters.screened(look.clean);
         if look.clean {
+            self.meters.answered_by(Stage::First);
             return Ok(Output::Scores(cascade.answer(&look)));
         }
-        Ok(match self.answer(Input::Text(Arc::clone(&text)), lane).await? {
-            Output::Scores(own) => Output::Scores(cascade.combine(&text, &look, &own)),
+        // The place is taken before any work is done, so that what waits is bounded in memory too.
+        let place = self.place()?;
+        let prepared = self.prepare(Input::Text(Arc::clone(&text))).await?;
+        let glance = self.glance_at(&prepared, lane).await;
+        if let Some(answer) = glance.as_ref().and_then(|glance| cascade.answer_at_a_glance(&look, glance)) {
+            self.meters.answered_by(Stage::Glance);
+            return Ok(Output::Scores(answer));
+        }
+        self.meters.answered_by(Stage::Encoder);
+        Ok(match self.queued(place, prepared, lane).await? {
+            Output::Scores(own) => Output::Scores(cascade.combine(&text, &look, glance.as_ref(), &own)),
             other @ Output::Embedding(_) => other,
         })
     }
 
+    /// See [`crate::Engine::compare`].
+    pub(crate) async fn compare(&self, text: Arc<str>, lane: Lane) -> Result<Option<Compared>, ModelError> {
+        let Some(cascade) = &self.cascade else { return Ok(None) };
+        let look = cascade.look_at(&text).await?;
+        let place = self.place()?;
+        let prepared = self.prepare(Input::Text(Arc::clone(&text))).await?;
+        let glance = self.glance_at(&prepared, lane).await;
+        let seen = || Some((cascade.answer_at_a_glance(&look, glance.as_ref()?)?, Stage::Glance));
+        let early = if look.clean { Some((cascade.answer(&look), Stage::First)) } else { seen() };
+        let Output::Scores(own) = self.queued(place, prepared, lane).await? else { return Ok(None) };
+        let whole = cascade.combine(&text, &look, glance.as_ref(), &own);
+        let (served, by) = early.unwrap_or_else(|| (whole.clone(), Stage::Encoder));
+        Ok(Some(Compared { served, by, whole }))
+    }
+
+    /// What the small encoder makes of a text. One that fails or is full leaves the text to the large one.
+    async fn glance_at(&self, prepared: &Prepared, lane: Lane) -> Option<Scores> {
+        let glance = self.glance.as_deref()?;
+        match glance.answer_prepared(prepared.clone(), lane).await {
+            Ok(Output::Scores(own)) => Some(own),
+            Ok(Output::Embedding(_)) => None,
+            Err(error) => {
+                glance.meters.failed(&error);
+                None
+            }
+        }
+    }
+
+    async fn answer_prepared(&self, prepared: Prepared, lane: Lane) -> Result<Output, ModelError> {
+        self.meters.requests.increment(1);
+        self.queued(self.place()?, prepared, lane).await
+    }
+
     async fn answer(&self, input: Input, lane: Lane) -> Result<Output, ModelError> {
+        // The place is taken before any work is done, so that what waits is bounded in memory too.
+        let place = self.place()?;
+        let prepared = self.prepare(input).await?;
+        self.queued(place, prepared, lane).await
+    }
+
+    /// Room for one more.
+    fn place(&self) -> Result<Place, ModelError> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(self.stopped());
         }
-        // The place is taken before any work is done, so that what waits is bounded in memory too.
         let most = self.spec.batching.max_waiting.max(1);
-        let place = Place::take(&self.waiting, most, &self.meters).map_err(|waiting| self.full(waiting))?;
+        Place::take(&self.waiting, most, &self.meters).map_err(|waiting| self.full(waiting))
+    }
+
+    async fn prepare(&self, input: Input) -> Result<Prepared, ModelError> {
         let begin = Instant::now();
         let prepared = self.preparer.prepare(input).await?;
-        let queued = Instant::now();
-        self.meters.prepared(queued - begin);
+        self.meters.prepared(begin.elapsed());
+        Ok(prepared)
+    }
 
+    async fn queued(&self, place: Place, prepared: Prepared, lane: Lane) -> Result<Output, ModelError> {
+        let queued = Instant::now();
         let (reply, answer) = oneshot::channel();
         let entry = Entry { id: EntryId(0), lane, prepared, reply, queued, place };
         self.queue.try_send(entry).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => self.full(most),
+            mpsc::error::TrySendError::Full(_) => self.full(self.spec.batching.max_waiting.max(1)),
             mpsc::error::TrySendError::Closed(_) => self.stopped(),
         })?;
         let mut leaving = Leaving(Some(&self.left));
@@ -214,13 +274,25 @@ impl Served {
             backend: backend::name(self.execution.backend),
             device: self.execution.device.to_string(),
             precision: self.execution.precision.as_str(),
-            ready: alive == self.instances && !self.stopping.load(Ordering::Acquire),
+            ready: alive == self.instances && !self.stopping.load(Ordering::Acquire) && self.glance_ready(),
             waiting: self.waiting.load(Ordering::Relaxed),
         }
     }
 
-    /// Stops accepting, lets the batcher finish what waits, joins the threads.
+    #[cfg(test)]
+    pub(crate) fn glance(&self) -> Option<&Self> {
+        self.glance.as_deref()
+    }
+
+    fn glance_ready(&self) -> bool {
+        self.glance.as_ref().is_none_or(|glance| glance.state().ready)
+    }
+
+    /// Stops accepting, lets the batchers finish what waits, joins the threads.
     pub(crate) async fn shutdown(&self) {
+        if let Some(glance) = &self.glance {
+            Box::pin(glance.shutdown()).await;
+        }
         self.stopping.store(true, Ordering::Release);
         let _ = self.stop.send(true);
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();

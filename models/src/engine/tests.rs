@@ -48,7 +48,8 @@ async fn serve(spec: ModelSpec) -> Result<Served, ModelError> {
     let settings = BackendSettings::new(PathBuf::new(), None, 1);
     let wish = (spec.device, spec.precision);
     let folder = ModelFolder { path: PathBuf::new(), spec };
-    Served::start(Setup { kind: BackendKind::Fake, folder, settings, wish, cascade: None }, &Hardware::default()).await
+    let setup = Setup { kind: BackendKind::Fake, folder, settings, wish, cascade: None, glance: None };
+    Served::start(setup, &Hardware::default()).await
 }
 
 async fn engine(spec: ModelSpec) -> Engine {
@@ -347,4 +348,86 @@ fn metrics_count_requests_failures_batches_and_their_ends() {
     assert_eq!((counted("failures_total invalid"), counted("failures_total internal")), (1, 1));
     assert_eq!((counted("batches_total empty"), counted("batches_total max_inputs")), (3, 0));
     assert_eq!(f64::from_bits(counted("waiting")), 0.0);
+}
+
+/// A cascade whose first model is never sure: the small encoder decides below this cut.
+async fn cascaded(cut: f32) -> Served {
+    let text = format!(
+        r#"
+name = "judge"
+version = "1"
+summary = ""
+task = "classify-text"
+backend = "fake"
+labels = ["threat", "insult"]
+
+[files]
+glance = "g.onnx"
+
+[[artifact]]
+path = "g.onnx"
+sha256 = "{}"
+
+[cascade]
+first = "tiny"
+screen = {{ insult = 0.0 }}
+
+[cascade.stack]
+threat = {{ encoder = 1.0, first = 0.0, offset = 0.0, slope = 1.0, shift = 0.0 }}
+insult = {{ encoder = 1.0, first = 0.0, offset = 0.0, slope = 1.0, shift = 0.0 }}
+
+[cascade.glance.screen]
+insult = {cut}
+threat = {cut}
+
+[cascade.glance.stack]
+threat = {{ glance = 0.5, first = 0.0, offset = 0.0, shift = 0.0 }}
+insult = {{ glance = 0.5, first = 0.0, offset = 0.0, shift = 0.0 }}
+"#,
+        "0".repeat(64)
+    );
+    let spec = ModelSpec::parse(&text, Path::new("model.toml")).unwrap();
+    let cascade = Cascade::new(crate::linear::tests::tiny(), &spec, spec.cascade.as_ref().unwrap()).unwrap();
+    let folder = ModelFolder { path: PathBuf::new(), spec };
+    let glance = glance_of(&folder, Some(&cascade)).unwrap();
+    assert_eq!(&*glance.spec.name, "judge-glance");
+    assert!(glance_of(&folder, None).is_none());
+    let setup = |folder, cascade, glance| {
+        let settings = BackendSettings::new(PathBuf::new(), None, 1);
+        Setup { kind: BackendKind::Fake, folder, settings, wish: (Device::Auto, Precision::Auto), cascade, glance }
+    };
+    let glance = Served::start(setup(glance, None, None), &Hardware::default()).await.unwrap();
+    Served::start(setup(folder, Some(cascade), Some(glance)), &Hardware::default()).await.unwrap()
+}
+
+fn threat(output: Output) -> f32 {
+    let Output::Scores(scores) = output else { panic!("scores are expected") };
+    scores.scores[0].score
+}
+
+#[tokio::test]
+async fn t1_a_small_encoder_answers_what_it_is_sure_of() {
+    let served = cascaded(0.5).await;
+    let clean = served.infer(Input::Text("fake:threat=0.2".into()), Lane::Bulk).await.unwrap();
+    // Half of the logit of 0.2: only the small encoder's stack makes it.
+    assert!((threat(clean) - 1.0 / 3.0).abs() < 1e-4);
+    let doubt = served.infer(Input::Text("fake:threat=0.6".into()), Lane::Bulk).await.unwrap();
+    assert!((threat(doubt) - 0.6).abs() < 1e-4, "the encoder has the word");
+    let compared = served.compare("fake:threat=0.2".into(), Lane::Bulk).await.unwrap().unwrap();
+    assert_eq!((compared.by, compared.whole.scores[0].score), (crate::cascade::Stage::Glance, 0.2));
+    served.shutdown().await;
+    assert!(matches!(
+        served.infer(Input::Text("hello".into()), Lane::Bulk).await,
+        Err(ModelError::Stopped(name)) if name == "judge"
+    ));
+}
+
+#[tokio::test]
+async fn t1_a_small_encoder_that_fails_leaves_the_text_to_the_large_one() {
+    let served = cascaded(1.0).await;
+    served.glance().unwrap().shutdown().await;
+    let answer = served.infer(Input::Text("fake:threat=0.2".into()), Lane::Bulk).await.unwrap();
+    assert!((threat(answer) - 0.2).abs() < 1e-4, "judged by the encoder");
+    assert!(!served.state().ready, "the model is not whole");
+    served.shutdown().await;
 }

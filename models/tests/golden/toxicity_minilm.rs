@@ -20,7 +20,12 @@ struct Golden {
 struct Item {
     text: String,
     tokens: usize,
+    /// Of both models, whoever would answer.
     scores: Vec<f32>,
+    /// Who answers.
+    by: String,
+    /// What is served, where that is not the encoder's answer.
+    served: Option<Vec<f32>>,
 }
 
 async fn classify_all(engine: &Engine, texts: &[Arc<str>]) -> Vec<Scores> {
@@ -52,6 +57,34 @@ async fn t1_scores_agree_with_the_training_code() {
     }
     assert!(worst.0 < 1e-3, "{}: {}", worst.0, worst.1);
     println!("worst difference {:.1e} ({})", worst.0, worst.1);
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn t1_each_stage_of_the_cascade_answers_as_the_training_code_says() {
+    let golden: Golden = golden("toxicity-minilm.json");
+    let engine = engine(MODEL).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for item in &golden.items {
+        let compared = engine.compare(MODEL, item.text.as_str().into(), Lane::Bulk).await.unwrap().unwrap();
+        assert_eq!(compared.by.as_str(), item.by, "{:?}", item.text);
+        seen.insert(compared.by.as_str());
+        let expected = item.served.as_ref().unwrap_or(&item.scores);
+        for (found, expected) in compared.served.scores.iter().zip(expected) {
+            assert!(
+                (found.score - expected).abs() < 1e-3,
+                "{:?}, {}: {} for {expected}",
+                item.text,
+                found.label,
+                found.score
+            );
+        }
+        let served = engine.classify(MODEL, Input::Text(item.text.as_str().into()), Lane::Bulk).await.unwrap();
+        for (served, expected) in served.scores.iter().zip(&compared.served.scores) {
+            assert!((served.score - expected.score).abs() < 1e-4, "{:?}", item.text);
+        }
+    }
+    assert_eq!(seen.len(), 3, "{seen:?}: the texts should reach every stage");
     engine.shutdown().await;
 }
 

@@ -12,17 +12,18 @@ EPS = 1e-12
 
 
 class Layer(nn.Module):
-    def __init__(self):
+    def __init__(self, hidden=HIDDEN, heads=HEADS, inner=INNER):
         super().__init__()
-        self.query, self.key, self.value, self.out = (nn.Linear(HIDDEN, HIDDEN) for _ in range(4))
-        self.norm1, self.norm2 = nn.LayerNorm(HIDDEN, eps=EPS), nn.LayerNorm(HIDDEN, eps=EPS)
-        self.wide, self.narrow = nn.Linear(HIDDEN, INNER), nn.Linear(INNER, HIDDEN)
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(hidden, hidden) for _ in range(4))
+        self.norm1, self.norm2 = nn.LayerNorm(hidden, eps=EPS), nn.LayerNorm(hidden, eps=EPS)
+        self.wide, self.narrow = nn.Linear(hidden, inner), nn.Linear(inner, hidden)
 
     def forward(self, x, bias, dropout=0.0):
-        rows, length, _ = x.shape
-        split = lambda y: y.view(rows, length, HEADS, HIDDEN // HEADS).transpose(1, 2)
+        rows, length, hidden = x.shape
+        split = lambda y: y.view(rows, length, self.heads, hidden // self.heads).transpose(1, 2)
         y = F.scaled_dot_product_attention(split(self.query(x)), split(self.key(x)), split(self.value(x)), attn_mask=bias)
-        y = self.out(y.transpose(1, 2).reshape(rows, length, HIDDEN))
+        y = self.out(y.transpose(1, 2).reshape(rows, length, hidden))
         x = self.norm1(x + F.dropout(y, dropout, self.training))
         y = self.narrow(F.gelu(self.wide(x)))
         return self.norm2(x + F.dropout(y, dropout, self.training))

@@ -13,7 +13,10 @@ use datasets::{
     labelled::{self, Labelled},
 };
 use futures::{StreamExt as _, stream};
-use models::{Engine, EngineConfig, Input, Lane, Repository, Scores, cascade::Cascade};
+use models::{
+    Engine, EngineConfig, Input, Lane, Repository, Scores,
+    cascade::{Compared, Stage},
+};
 use pipeline::normalise::Normalised;
 
 use super::{
@@ -26,17 +29,15 @@ use super::{
 pub(super) async fn measure(args: &Args, config: &EngineConfig) -> anyhow::Result<(String, serde_json::Value)> {
     let model = args.model.as_deref().unwrap_or("toxicity-minilm");
     let repository = Repository::open(&config.repository)?;
-    let cascade = Cascade::load(&repository, &repository.spec(model)?)?;
-    // Judged by the encoder, all of it: what screening costs is the difference.
-    let whole = EngineConfig { load: vec![model.to_owned()], screening: false, ..config.clone() };
-    let engine = Engine::start(&whole, &repository).await?;
+    let screening = EngineConfig { load: vec![model.to_owned()], screening: true, ..config.clone() };
+    let engine = Engine::start(&screening, &repository).await?;
     let mut sets = Vec::new();
     for (name, path, seen) in wanted(args)? {
         let rows = evenly(labelled::read(&name, &path)?, args.limit);
-        sets.push(one(args, &engine, cascade.as_ref(), &name, seen, &rows, Form::Written).await?);
+        sets.push(one(args, &engine, &name, seen, &rows, Form::Written).await?);
         if rows.iter().any(|row| row.original.is_some()) {
             let name = format!("{name} (as first written)");
-            sets.push(one(args, &engine, cascade.as_ref(), &name, seen, &rows, Form::Original).await?);
+            sets.push(one(args, &engine, &name, seen, &rows, Form::Original).await?);
         }
     }
     let spec = engine.spec(model)?;
@@ -79,7 +80,6 @@ enum Form {
 async fn one(
     args: &Args,
     engine: &Engine,
-    cascade: Option<&Cascade>,
     name: &str,
     seen: bool,
     rows: &[Labelled],
@@ -89,24 +89,19 @@ async fn one(
     let texts: Vec<(usize, Arc<str>)> =
         rows.iter().enumerate().flat_map(|(number, row)| readings(row, form).map(move |text| (number, text))).collect();
     let started = Instant::now();
-    let judged = stream::iter(&texts)
-        .map(|(_, text)| engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk))
-        .buffered(IN_FLIGHT);
-    let judged: Vec<Scores> = collect(texts.len(), judged).await.with_context(|| format!("set {name}"))?;
+    let judged = stream::iter(&texts).map(|(_, text)| judge(engine, model, text)).buffered(IN_FLIGHT);
+    let judged: Vec<Compared> = collect(texts.len(), judged).await.with_context(|| format!("set {name}"))?;
     let took = started.elapsed();
     let (mut whole, mut served): (Vec<Scores>, Vec<(Scores, bool)>) = (Vec::new(), Vec::new());
-    for ((number, text), judged) in texts.iter().zip(judged) {
-        let answer = match cascade {
-            Some(cascade) => screened(cascade, text, &judged)?,
-            None => (judged.clone(), false),
-        };
-        if let (Some(first), Some((scores, spared))) = (whole.get_mut(*number), served.get_mut(*number)) {
-            raise(first, &judged);
-            raise(scores, &answer.0);
-            *spared &= answer.1;
+    for ((number, _), judged) in texts.iter().zip(judged) {
+        let spared = judged.by != Stage::Encoder;
+        if let (Some(first), Some((scores, all_spared))) = (whole.get_mut(*number), served.get_mut(*number)) {
+            raise(first, &judged.whole);
+            raise(scores, &judged.served);
+            *all_spared &= spared;
         } else {
-            whole.push(judged);
-            served.push(answer);
+            whole.push(judged.whole);
+            served.push((judged.served, spared));
         }
     }
     let answers = Answers { whole: &whole, served: &served };
@@ -132,10 +127,13 @@ fn raise(scores: &mut Scores, others: &Scores) {
     }
 }
 
-/// The answer that is served, and whether the encoder was spared.
-fn screened(cascade: &Cascade, text: &str, whole: &Scores) -> Result<(Scores, bool), models::ModelError> {
-    let look = cascade.look(text)?;
-    Ok(if look.clean { (cascade.answer(&look), true) } else { (whole.clone(), false) })
+/// What is served beside what the encoder says, whom every text goes through: what screening costs is the difference.
+async fn judge(engine: &Engine, model: &str, text: &Arc<str>) -> Result<Compared, models::ModelError> {
+    if let Some(compared) = engine.compare(model, Arc::clone(text), Lane::Bulk).await? {
+        return Ok(compared);
+    }
+    let whole = engine.classify(model, Input::Text(Arc::clone(text)), Lane::Bulk).await?;
+    Ok(Compared { served: whole.clone(), by: Stage::Encoder, whole })
 }
 
 /// One file per set: curves of the labels that the set marks.
