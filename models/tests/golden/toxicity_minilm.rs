@@ -84,7 +84,7 @@ async fn t1_each_stage_of_the_cascade_answers_as_the_training_code_says() {
             assert!((served.score - expected.score).abs() < 1e-4, "{:?}", item.text);
         }
     }
-    assert_eq!(seen.len(), 3, "{seen:?}: the texts should reach every stage");
+    assert_eq!(seen.len(), 2, "{seen:?}: the texts should reach both encoders");
     engine.shutdown().await;
 }
 

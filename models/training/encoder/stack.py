@@ -33,8 +33,8 @@ PRIOR_OF_THREE = [0.45, 0.3, 0.3]
 # suites' harmless sentences fewer were right (83.3 % for 84.6 and 79.3 for 84.0), and what a sentence means is this label's point.
 OF_TWO = ("hate", "sentiment")
 PULL = 30.0
-# A condition of the project is 0.005. With that the dev sets lost nothing of their mean ROC-AUC, but `jigsaw_test`, looked at once for this,
-# 0.0015 where 0.001 is allowed: its few dozens of offences among the harmless-looking are other ones.
+# A condition of the project is 0.005. With that, and with the linear model answering a third alone before, the dev sets lost nothing
+# of their mean ROC-AUC, but `jigsaw_test`, looked at for this, 0.0015 where 0.001 is allowed.
 MISSED = 0.003
 # What screening may cost of the mean ROC-AUC is 0.001; on texts that chose nothing it came out a quarter higher than here.
 LOST = 0.0008
@@ -251,26 +251,13 @@ def main():
     jigsaw = np.char.startswith(sources, "jigsaw")
     mean_auc = lambda values: np.mean([roc_auc_score(marks[jigsaw, n], values[jigsaw, n]) for n in range(6)])
     glance, clean, answers, by = screen_by(mixed, mixes, final, marks, sources, (offences, positive, traffic), mean_auc)
-    # The first model answers alone as far as it misses nothing that the small encoder would not miss too.
-    rest = positive & ~clean
-    common = common_cut(first, offences, rest, 0.0)
-    chosen, _, missed = cuts(first, rest, traffic, {n: common for n in offences}, 0.0)
-    alone = np.all(np.stack([first[:, n] < cut for n, cut in chosen.items()]), axis=0)
-    own_answers = np.zeros_like(first)
-    for n, label in enumerate(labels):
-        stack[label]["shift"] = shift_of(label, first[:, n], marks[:, n], rows_for(label, sources) & alone)
-        own_answers[:, n] = logistic(logit(first[:, n]) + stack[label]["shift"])
-    served = np.where(alone[:, None], own_answers, np.where(clean[:, None], answers, final))
-    share, lost = 1 - alone[traffic].mean(), mean_auc(final) - mean_auc(served)
-    by["answered_before_the_encoder"] = round(float((alone | clean)[traffic].mean()), 4)
-    missed = int((positive & (alone | clean)).sum())
-    print(f"first {1 - share:.3f} alone; {by}; lost {lost:.5f}; missed {missed}", flush=True)
+    served = np.where(clean[:, None], answers, final)
 
     # What both models together could answer alone at the same share of misses: the labels themselves bound what any first stage can do.
     common = common_cut(final, offences, positive, MISSED)
     known, _, _ = cuts(final, positive, traffic, {n: common for n in offences}, MISSED)
     bound = np.all(np.stack([final[traffic, n] < cut for n, cut in known.items()]), axis=0).mean()
-    report = {"dev": {}, "screen": {"answered_alone": round(1 - float(share), 4), "both_models_could": round(float(bound), 4), "mean_roc_auc_lost": round(float(lost), 5), "missed": missed, "positives": int(positive.sum())}, "glance": by}
+    report = {"dev": {}, "screen": {**by, "large_encoder_could": round(float(bound), 4), "positives": int(positive.sum())}}
     for n, label in enumerate(labels):
         rows = rows_for(label, sources) & ~np.isnan(marks[:, n])
         y, out = marks[rows, n], {}
@@ -304,14 +291,14 @@ def main():
     report["identity_auc"] = round(float(roc_auc_score(marks[identity, 0], served[identity, 0])), 4)
 
     lines = ["[cascade]", 'first = "toxicity-screen"', ""]
-    lines += ["[cascade.screen]"] + [f"{labels[n]} = {cut:.5f}" for n, cut in chosen.items()] + [""]
+    lines += ["# No score lies below 0: the linear model is heard, and never answers alone.", "[cascade.screen]", "toxic = 0.0", ""]
     table = lambda name, values: [f"[cascade.{name}]"] + [f"{key} = {value}" for key, value in values.items()] + [""]
     for label, values in stack.items():
         lines += table(f"stack.{label}", values)
     lines += table("glance.screen", {labels[n]: f"{cut:.5f}" for n, cut in glance.items()})
     for label, values in mixes.items():
         lines += table(f"glance.stack.{label}", values)
-    write_golden(dataset.ROOT / "models/tests/golden/toxicity-minilm.json", (weights, small), (stack, mixes), ({labels[n]: cut for n, cut in chosen.items()}, {labels[n]: cut for n, cut in glance.items()}), arguments)
+    write_golden(dataset.ROOT / "models/tests/golden/toxicity-minilm.json", (weights, small), (stack, mixes), {labels[n]: cut for n, cut in glance.items()}, arguments)
     write_spec(arguments.model / "model.toml", lines, arguments.model)
     text = json.dumps(report, indent=1)
     (HERE / "report-encoder.json").write_text(text + "\n")
@@ -349,11 +336,11 @@ GOLDEN = [
 ]
 
 
-def write_golden(path, models, fitted, screens, arguments):
+def write_golden(path, models, fitted, screen, arguments):
     """What serving must give: stacked scores as without screening, and who answers what with it."""
     from featurise import exporter
     labels = dataset.LABELS
-    (weights, small), (stack, mixes), (screen, glance) = models, fitted, screens
+    (weights, small), (stack, mixes) = models, fitted
     texts = [text.strip() for text in GOLDEN]
     own, quick = as_served(encode(weights, texts, arguments)), glance_logits(small, texts, arguments)
     first = np.frombuffer(exporter("score", REPOSITORY / "toxicity-screen" / "weights.bin", texts=texts), dtype="<f4").reshape(-1, len(labels)).astype(float)
@@ -364,9 +351,7 @@ def write_golden(path, models, fitted, screens, arguments):
         z = [stack[label]["encoder"] * own[row, n] + stack[label]["glance"] * quick[row, n] + stack[label]["first"] * logit(first[row, n]) + stack[label]["offset"] for n, label in enumerate(labels)]
         item = {"text": text, "tokens": counts[row], "scores": [round(float(logistic(value)), 6) for value in z], "by": "encoder"}
         mixed = {label: mixes[label]["glance"] * quick[row, n] + mixes[label]["first"] * logit(first[row, n]) + mixes[label]["offset"] for n, label in enumerate(labels)}
-        if all(first[row, labels.index(label)] < cut for label, cut in screen.items()):
-            item.update(by="first", served=[round(float(logistic(logit(first[row, n]) + stack[label]["shift"])), 6) for n, label in enumerate(labels)])
-        elif all(logistic(mixed[label]) < cut for label, cut in glance.items()):
+        if all(logistic(mixed[label]) < cut for label, cut in screen.items()):
             item.update(by="glance", served=[round(float(logistic(mixed[label] + mixes[label]["shift"])), 6) for label in labels])
         items.append(item)
     path.write_text(json.dumps({"labels": labels, "items": items}, indent=1, ensure_ascii=False) + "\n")
