@@ -1,5 +1,5 @@
 //! Cheaper models in front of an encoder: most of what people write is plainly harmless, and says so to a linear model that
-//! needs 20 µs, or to a small encoder that needs a thirtieth of the large one's work. What neither is sure of goes on.
+//! needs 20 µs, or to a small encoder that needs a fortieth of the large one's work. What neither is sure of goes on.
 //!
 //! ```text
 //! text → first model → every score below its cut? ── yes → its scores, recalibrated
@@ -72,7 +72,7 @@ pub enum Stage {
     First,
     /// The small encoder, with the first one's opinion.
     Glance,
-    /// The encoder, with the first one's opinion.
+    /// The encoder, with the others' opinions.
     Encoder,
 }
 
@@ -97,7 +97,7 @@ pub struct Compared {
     pub served: Scores,
     /// Who answered it.
     pub by: Stage,
-    /// What the encoder says with the first model; the same where it was asked.
+    /// What the encoder says with the others; the same where it was asked.
     pub whole: Scores,
 }
 

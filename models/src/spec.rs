@@ -116,7 +116,7 @@ pub struct CascadeSpec {
     /// A small encoder between the two, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glance: Option<GlanceSpec>,
-    /// How a label's score is made of both models' scores.
+    /// How a label's score is made of all models' scores.
     pub stack: BTreeMap<Arc<str>, StackSpec>,
 }
 

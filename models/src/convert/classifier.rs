@@ -14,7 +14,7 @@ use super::{
     onnx::{self, Dim, FLOAT, Graph, Value},
     read, surprise, take, write_graph,
 };
-use crate::ModelError;
+use crate::{ModelError, ModelSpec};
 
 /// Name of the file with the changes.
 const CHANGES: &str = "changes.safetensors";
@@ -32,16 +32,29 @@ impl Converter for MiniLmClassifier {
 
     fn convert(&self, from: &Path, model: &Path, into: &Path) -> Result<(), ModelError> {
         let config = Config::parse(&read(&from.join("config.json"))?)?;
+        keep(model, into, CHANGES)?;
         let changes = read(&model.join(CHANGES))?;
         let graph = classifier(&config, &read(&from.join("model.safetensors"))?.into(), &Changes::parse(&changes)?)?;
         write_graph(&graph, &into.join("model.onnx"))?;
-        std::fs::write(into.join(CHANGES), &changes).map_err(|error| io_error("write", &into.join(CHANGES), &error))?;
-        if model.join(GLANCE).is_file() {
-            let copied = std::fs::copy(model.join(GLANCE), into.join(GLANCE));
-            copied.map_err(|error| io_error("copy", &into.join(GLANCE), &error))?;
+        let path = model.join("model.toml");
+        let spec = std::fs::read_to_string(&path).map_err(|error| io_error("read", &path, &error))?;
+        if ModelSpec::parse(&spec, &path)?.cascade.is_some_and(|cascade| cascade.glance.is_some()) {
+            keep(model, into, GLANCE)?;
         }
         take(from, into, "tokenizer.json")
     }
+}
+
+/// Copies a file that lies beside `model.toml` from the start: no package has it.
+fn keep(model: &Path, into: &Path, name: &str) -> Result<(), ModelError> {
+    let path = model.join(name);
+    std::fs::copy(&path, into.join(name)).map(drop).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => ModelError::Io {
+            context: format!("{} is missing", path.display()),
+            message: format!("no package has it, it comes with the sources: `git checkout -- {}`", path.display()),
+        },
+        _ => io_error("copy", &path, &error),
+    })
 }
 
 fn classifier(config: &Config, file: &prost::bytes::Bytes, changes: &Changes<'_>) -> Result<Graph, ModelError> {
@@ -95,4 +108,19 @@ fn linear(
     let bias = graph.raw(&format!("{name}.bias"), FLOAT, &[to], changes.own(&format!("{name}.bias"), &[to])?);
     let product = graph.node("MatMul", &format!("{name}.product"), &[x, &weight], &[]);
     Ok(graph.node("Add", name, &[&product, &bias], &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_package_has_says_where_it_comes_from() {
+        let (model, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let message = keep(model.path(), into.path(), GLANCE).unwrap_err().to_string();
+        assert!(message.contains("glance.onnx is missing") && message.contains("git checkout"), "{message}");
+        std::fs::write(model.path().join(GLANCE), "graph").unwrap();
+        keep(model.path(), into.path(), GLANCE).unwrap();
+        assert_eq!(std::fs::read(into.path().join(GLANCE)).unwrap(), b"graph");
+    }
 }

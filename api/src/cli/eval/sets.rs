@@ -51,7 +51,7 @@ struct LabelFigures {
     calibration_error: Option<f64>,
     /// The encoder judging every text.
     roc_auc_unscreened: Option<f64>,
-    /// Positives that the first model answered alone.
+    /// Positives that were answered before the encoder.
     positives_answered_alone: usize,
 }
 
@@ -206,7 +206,7 @@ impl Report {
         }
         text.push_str(
             "\nROC-AUC of all rows; everything else of the natural rows, at the cut that is named. `unscreened`: ROC-AUC when the\n\
-             encoder judges every text. `missed`: positives that the first model answered alone.\n",
+             encoder judges every text. `missed`: positives that never reached it.\n",
         );
         text
     }
