@@ -178,6 +178,24 @@ impl TokenMatrix {
         }
         matrix
     }
+
+    /// The same texts in at least so many columns.
+    #[must_use]
+    pub fn widened(&self, columns: usize) -> Self {
+        let columns = columns.max(self.columns);
+        let mut wide = Self {
+            ids: vec![Self::PADDING; self.rows * columns],
+            mask: vec![0; self.rows * columns],
+            rows: self.rows,
+            columns,
+        };
+        for row in 0..self.rows {
+            let (from, to) = (row * self.columns, row * columns);
+            wide.ids[to..to + self.columns].copy_from_slice(&self.ids[from..from + self.columns]);
+            wide.mask[to..to + self.columns].copy_from_slice(&self.mask[from..from + self.columns]);
+        }
+        wide
+    }
 }
 
 impl Batch {
@@ -263,6 +281,17 @@ mod tests {
         assert_eq!((matrix.rows, matrix.columns), (2, 3));
         assert_eq!(matrix.ids, [101, 7, 102, 101, 102, 0]);
         assert_eq!(matrix.mask, [1, 1, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn i6_more_columns_are_more_padding_and_fewer_are_none() {
+        let matrix = TokenMatrix::new(&[&[101, 7, 102], &[101, 102]]);
+        let wide = matrix.widened(4);
+        assert_eq!((wide.rows, wide.columns), (2, 4));
+        assert_eq!(wide.ids, [101, 7, 102, 0, 101, 102, 0, 0]);
+        assert_eq!(wide.mask, [1, 1, 1, 0, 1, 1, 0, 0]);
+        assert_eq!(matrix.widened(2), matrix, "a text is never cut");
+        assert_eq!(TokenMatrix::new(&[]).widened(4).ids, [0_i64; 0]);
     }
 
     #[test]

@@ -75,6 +75,10 @@ impl FromStr for Device {
     }
 }
 
+/// Flags of processors that multiply 16-bit floats faster than 32-bit ones: matrix units (Intel since Sapphire Rapids), or dot products
+/// in AVX-512 (Intel Cooper Lake, AMD since Zen 4).
+pub const BF16_FLAGS: [&str; 2] = ["amx_bf16", "avx512_bf16"];
+
 /// What this machine has that changes where and how a model computes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hardware {
@@ -105,6 +109,11 @@ impl Hardware {
             openvino: openvino.is_file().then(|| openvino.into()),
             providers,
         }
+    }
+
+    /// Has it instructions for products of 16-bit floats ([`BF16_FLAGS`])?
+    pub fn multiplies_bf16(&self) -> bool {
+        BF16_FLAGS.iter().any(|flag| self.has(flag))
     }
 
     /// Has the processor this flag?

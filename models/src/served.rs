@@ -121,7 +121,7 @@ impl Served {
             slots,
             jobs,
             stopped,
-            state: BatchState::new(spec.batching.on(execution.device)),
+            state: BatchState::new(spec.batching.under(execution)),
             entries: HashMap::new(),
             left: Arc::clone(&left),
             meters: meters.clone(),

@@ -286,7 +286,13 @@ fn processor(cpuinfo: &str) -> Finding {
     let flags: Vec<&str> =
         cpuinfo.lines().find_map(|line| line.strip_prefix("flags")).unwrap_or_default().split_whitespace().collect();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let known = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_vnni", "VNNI"), ("amx_bf16", "AMX")];
+    let known = [
+        ("avx2", "AVX2"),
+        ("avx512f", "AVX-512"),
+        ("avx512_vnni", "VNNI"),
+        ("avx512_bf16", "BF16"),
+        ("amx_bf16", "AMX"),
+    ];
     let found: Vec<&str> = known.into_iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, name)| name).collect();
     match (flags.is_empty(), found.contains(&"AVX2")) {
         (true, _) => Finding::good("processor", format!("{cores} cores, {}", std::env::consts::ARCH)),

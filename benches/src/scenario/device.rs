@@ -12,7 +12,7 @@ use models::{
     Device, Engine, EngineConfig, Input, Lane, Pixels, Precision, Repository, Task,
     backend::{self, Backend, BackendSettings},
     batch::{Batch, EntryId, Prepared},
-    execution::{Execution, MAX_DIFFERENCE, MIN_COSINE},
+    execution::{Execution, is_accurate},
     repository::ModelFolder,
     text::TextEncoder,
 };
@@ -115,10 +115,9 @@ fn compare(
     let cosine =
         report.figure(&format!("{name}: least cosine to the processor"), vec![least_cosine(&found, &expected)]);
     let pairs = found.iter().flatten().zip(expected.iter().flatten());
-    let difference = f64::from(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max));
-    report.figure(&format!("{name}: largest difference of a number"), vec![difference]);
-    let scores = folder.spec.task != Task::EmbedText;
-    let accurate = cosine >= f64::from(MIN_COSINE) && (!scores || difference <= f64::from(MAX_DIFFERENCE));
+    let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    report.figure(&format!("{name}: largest difference of a number"), vec![f64::from(difference)]);
+    let accurate = is_accurate(folder.spec.task, cosine as f32, difference);
     report.goal(&format!("{name}: within the accuracy gate"), cosine, accurate);
     ensure!(accurate, "{name}: accuracy first: cosine {cosine}, difference {difference}");
     Ok(())

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use models::device::processor_flags;
+use models::device::{BF16_FLAGS, processor_flags};
 use serde::Deserialize;
 
 use super::{EMBED_ONLY, ENCODER, Setting, embed_requests};
@@ -85,7 +85,7 @@ fn theirs(set: &str, peer: &str, batch: usize) -> String {
 fn start_peers(setting: &Setting) -> anyhow::Result<Vec<Peer>> {
     let (folder, _) = setting.model(ENCODER)?;
     let mut names = vec!["onnxruntime", "openvino", "sentence-transformers"];
-    if processor_flags().iter().any(|flag| flag == "amx_bf16") {
+    if processor_flags().iter().any(|flag| BF16_FLAGS.contains(&&**flag)) {
         names.push("openvino-bf16");
     }
     let mut peers = Vec::new();

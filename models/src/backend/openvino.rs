@@ -1,4 +1,5 @@
-//! OpenVINO, loaded at run time from its C library: the way to bf16 where a processor has matrix units (AMX).
+//! OpenVINO, loaded at run time from its C library: the way to bf16 where a processor multiplies such numbers
+//! (AMX, AVX-512 BF16).
 //!
 //! It reads the same ONNX graphs as [`super::ort`] and takes the same inputs. Which of the two runs a model is decided by
 //! [`crate::execution`].
@@ -17,9 +18,16 @@ use crate::{
 
 pub(super) const NAME: &str = "openvino";
 
+/// Token matrices get a multiple of so many columns. Code is made for every shape that comes, and kept: with chat of all lengths on an
+/// EPYC with AVX-512 BF16 a model of 90 MB grew by 150 MiB in 1,250 batches and went on growing, in steps of 4 by 5 MiB. The
+/// padding costs about what is won by not making code.
+const COLUMNS: usize = 4;
+
 pub(super) struct OpenVinoBackend {
     request: InferRequest,
     output: &'static str,
+    /// Columns beyond which the model may have no positions.
+    most_columns: usize,
     /// The request works on it.
     _model: CompiledModel,
     /// Its plugins must stay loaded.
@@ -56,13 +64,15 @@ impl OpenVinoBackend {
         let model = core.read_model_from_file(&graph.to_string_lossy(), "").map_err(failed)?;
         let mut model = core.compile_model(&model, DeviceType::CPU).map_err(failed)?;
         let request = model.create_infer_request().map_err(failed)?;
-        Ok(Self { request, output: output_name(&folder.spec), _model: model, _core: core })
+        let most_columns = folder.spec.max_tokens;
+        Ok(Self { request, output: output_name(&folder.spec), most_columns, _model: model, _core: core })
     }
 
     fn run(&mut self, batch: &Batch) -> Result<Vec<f32>, InferenceError> {
         let size = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         match &batch.inputs {
             BatchInputs::Tokens(matrix) => {
+                let matrix = matrix.widened(matrix.columns.next_multiple_of(COLUMNS).min(self.most_columns));
                 let shape = Shape::new(&[size(matrix.rows), size(matrix.columns)])?;
                 for (name, values) in [("input_ids", &matrix.ids), ("attention_mask", &matrix.mask)] {
                     let mut tensor = Tensor::new(ElementType::I64, &shape)?;

@@ -119,8 +119,9 @@ struct Pins {
 struct Pin {
     /// Folder beside `lib.toml`; none for what is only a tool during a fetch.
     target: Option<PathBuf>,
-    /// Processor flag that makes it worth having; without one it is fetched when a model needs it.
-    processor: Option<String>,
+    /// Processor flags of which one makes it worth having; without any it is fetched when a model needs it.
+    #[serde(default)]
+    processor: Vec<String>,
     source: Source,
     #[serde(default)]
     artifact: Vec<Artifact>,
@@ -172,7 +173,7 @@ fn jobs(repository: &Repository, names: &[String], pins: &Pins) -> Result<Vec<Jo
         jobs.push(pins.get(ONNXRUNTIME)?.job(ONNXRUNTIME, repository));
     }
     let flags = processor_flags();
-    let helps = |pin: &Pin| graphs && pin.processor.as_ref().is_some_and(|flag| flags.contains(flag));
+    let helps = |pin: &Pin| graphs && pin.processor.iter().any(|flag| flags.contains(flag));
     if asked(OPENVINO) || pins.pins.get(OPENVINO).is_some_and(helps) {
         jobs.push(pins.get(OPENVINO)?.job(OPENVINO, repository));
     }

