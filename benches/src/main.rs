@@ -160,6 +160,7 @@ async fn main() -> anyhow::Result<()> {
         seconds: arguments.seconds,
         texts: arguments.texts,
         photos: arguments.photos,
+        precision: arguments.precision,
     };
     if arguments.bare {
         return tell(&scenario::text::bare(&setting)?);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use models::Precision;
 
 /// A running `chaperone serve` on a free port with its own data folder; killed on drop.
 pub struct Service {
@@ -69,6 +70,15 @@ impl Service {
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What a model of it computes with.
+    pub async fn precision(&self, model: &str) -> anyhow::Result<Precision> {
+        let body = reqwest::get(format!("{}/health/ready", self.url)).await?.bytes().await?;
+        let ready: serde_json::Value = serde_json::from_slice(&body)?;
+        let models = ready["models"].as_array().context("`models` of /health/ready")?;
+        let own = models.iter().find(|own| own["name"] == model).with_context(|| format!("{model} is not loaded"))?;
+        Ok(serde_json::from_value(own["precision"].clone())?)
     }
 
     /// User and system time used so far.

@@ -9,11 +9,9 @@ use std::{
 
 use anyhow::{Context, ensure};
 use models::{
-    Device, Pixels, Precision,
-    backend::{self, BackendSettings},
+    Pixels,
     batch::{Batch, EntryId, Prepared},
     device::processor_flags,
-    execution::Execution,
 };
 use pipeline::decode::{Detail, Limits, decode, decode_to};
 use serde::{Deserialize, Serialize};
@@ -52,9 +50,7 @@ pub fn bare(setting: &Setting) -> anyhow::Result<Parts> {
     let frames = workload::frames(&setting.datasets.join("photos"), 50)?;
     let limits = Limits { bytes: 1 << 20, pixels: 1 << 24 };
     let pixels = frames.iter().map(|frame| decode(frame, &limits)).collect::<Result<Vec<Pixels>, _>>()?;
-    let (folder, library) = setting.model(MODEL)?;
-    let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
-    let mut model = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
+    let (folder, mut model) = setting.bare_backend(MODEL)?;
     let side = folder.spec.image_size;
     let mut classes = |pixels: &Pixels| -> anyhow::Result<Vec<f32>> {
         let tensor = Prepared::Pixels(Arc::new(pixels.to_tensor(side)));
@@ -129,6 +125,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     // The peer has one model and no second opinion: this one does the peer's work.
     let without = [("CHAPERONE_PIPELINE__TEXT_MODELS", "[]"), ("CHAPERONE_PIPELINE__SECOND_OPINION__MODEL", "")];
     let like = Service::start(&Setup { models: &["embed-minilm", MODEL], environment: &without, ..setup })?;
+    let precision = like.precision(MODEL).await?;
     let length = Duration::from_secs(setting.seconds);
     for service in [&service, &like] {
         load::run(service.url(), &requests, 8, Some(Duration::from_secs(2))).await?;
@@ -158,7 +155,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
             .with_context(|| format!("the peer printed `{line}` {}", String::from_utf8_lossy(&output.stderr)))?;
         theirs.push(peer.from_jpeg);
         their_pixels.push(peer.from_pixels);
-        let parts: Parts = setting.child("--bare-frames")?;
+        let parts: Parts = setting.child("--bare-frames", precision)?;
         to_tensor.push(parts.to_tensor);
         moved = parts.moved;
         from_pixels.push(parts.from_pixels);

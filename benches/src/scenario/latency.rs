@@ -10,12 +10,7 @@ use std::{
 };
 
 use anyhow::ensure;
-use models::{
-    Device, Precision,
-    backend::{self, BackendSettings},
-    batch::{Batch, EntryId, Prepared},
-    execution::Execution,
-};
+use models::batch::{Batch, EntryId, Prepared};
 use serde::{Deserialize, Serialize};
 
 use super::{EMBED_ONLY, ENCODER, Setting, embed_requests};
@@ -39,9 +34,10 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let requests = Arc::new(embed_requests(&texts, "base64"));
     let setup = Setup { binary: &setting.binary, models: &[ENCODER], core: Some(0), environment: &EMBED_ONLY };
     let service = Service::start(&setup)?;
+    let precision = service.precision(ENCODER).await?;
     let mut rounds: [Vec<f64>; 6] = Default::default();
     for _ in 0..setting.rounds {
-        let Bare { rate, times, mut queued } = setting.child("--bare-times")?;
+        let Bare { rate, times, mut queued } = setting.child("--bare-times", precision)?;
         let mut seen = open_loop::run(service.url(), &requests, &times).await?;
         ensure!(seen.refused == 0, "{} requests were refused at half load", seen.refused);
         let (p50, p99) = (percentile_ms(&mut seen.latencies, 0.5), percentile_ms(&mut seen.latencies, 0.99));
@@ -79,11 +75,9 @@ pub struct Bare {
 /// The queue, run on the core that it is pinned to.
 #[expect(clippy::disallowed_methods, reason = "the process has nothing to do until the next request comes")]
 pub fn bare(setting: &Setting) -> anyhow::Result<Bare> {
-    let (folder, library) = setting.model(ENCODER)?;
+    let (_, mut model) = setting.bare_backend(ENCODER)?;
     let encoder = setting.encoder()?;
     let [_, _, mixed] = texts::sets(&setting.datasets, setting.texts.as_deref(), &encoder)?;
-    let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
-    let mut model = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
     let mut infer = |text: &String| -> anyhow::Result<()> {
         let tokens = Prepared::Tokens(encoder.encode(text)?);
         model.infer(&Batch::assemble([(EntryId(0), &tokens)]))?;

@@ -83,7 +83,7 @@ fn theirs(set: &str, peer: &str, batch: usize) -> String {
 
 /// Those that are installed. The first is what ratios are given to.
 fn start_peers(setting: &Setting) -> anyhow::Result<Vec<Peer>> {
-    let (folder, _) = setting.model(ENCODER)?;
+    let folder = setting.model(ENCODER)?;
     let mut names = vec!["onnxruntime", "openvino", "sentence-transformers"];
     if processor_flags().iter().any(|flag| BF16_FLAGS.contains(&&**flag)) {
         names.push("openvino-bf16");

@@ -22,7 +22,14 @@ pub mod throughput;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use models::{EngineConfig, Repository, repository::ModelFolder, text::TextEncoder};
+use models::{
+    Device, EngineConfig, Precision, Repository,
+    backend::{self, Backend, BackendSettings},
+    execution::Execution,
+    repository::ModelFolder,
+    spec::BackendKind,
+    text::TextEncoder,
+};
 
 use crate::load::Request;
 
@@ -53,20 +60,36 @@ pub struct Setting {
     pub texts: Option<PathBuf>,
     /// Folder with other photos than `datasets/photos`, for the scenario `cascade`.
     pub photos: Option<PathBuf>,
+    /// What a bare backend computes with: what the service chose on this machine, so that the comparison is about the rest.
+    pub precision: Precision,
 }
 
 impl Setting {
-    /// A model's folder, its files verified, and the ONNX Runtime library.
-    fn model(&self, name: &str) -> anyhow::Result<(ModelFolder, PathBuf)> {
-        let folder = Repository::open(&self.repository)?.verify(name)?;
-        Ok((folder, EngineConfig::default().onnxruntime_library(&self.repository)))
+    /// A model's folder, its files verified.
+    fn model(&self, name: &str) -> anyhow::Result<ModelFolder> {
+        Ok(Repository::open(&self.repository)?.verify(name)?)
     }
 
-    /// Runs this program again, pinned to core 0, with a flag that makes it measure one thing and print it as JSON.
-    fn child<T: serde::de::DeserializeOwned>(&self, flag: &str) -> anyhow::Result<T> {
+    /// A model without anything around it, one compute thread.
+    fn bare_backend(&self, name: &str) -> anyhow::Result<(ModelFolder, Box<dyn Backend>)> {
+        let (folder, defaults) = (self.model(name)?, EngineConfig::default());
+        let (kind, precision) = match self.precision {
+            Precision::Bf16 => (BackendKind::OpenVino, Precision::Bf16),
+            _ => (folder.spec.backend, Precision::Fp32),
+        };
+        let libraries = defaults.hardware(&self.repository).openvino;
+        let settings = BackendSettings::new(defaults.onnxruntime_library(&self.repository), libraries, 1);
+        let execution = Execution { backend: kind, device: Device::Cpu, precision };
+        let backend = backend::open(execution, &folder, &settings)?;
+        Ok((folder, backend))
+    }
+
+    /// Runs this program again, pinned to core 0, with a flag that makes it measure one thing in this precision and print it as JSON.
+    fn child<T: serde::de::DeserializeOwned>(&self, flag: &str, precision: Precision) -> anyhow::Result<T> {
         let mut command = std::process::Command::new("taskset");
         command.args(["-c", "0"]).arg(std::env::current_exe()?).arg(flag);
         command.args(["--seconds", &self.seconds.to_string()]).arg("--repository").arg(&self.repository);
+        command.args(["--precision", precision.as_str()]);
         command.arg("--root").arg(self.datasets.parent().context("datasets has a parent")?);
         if let Some(texts) = &self.texts {
             command.arg("--texts").arg(texts);
@@ -86,7 +109,7 @@ impl Setting {
     }
 
     fn encoder(&self) -> anyhow::Result<TextEncoder> {
-        let (folder, _) = self.model(ENCODER)?;
+        let folder = self.model(ENCODER)?;
         Ok(TextEncoder::load(&folder.file("tokenizer")?, folder.spec.max_tokens)?)
     }
 }

@@ -6,10 +6,8 @@ use std::{
 };
 
 use models::{
-    Device, Precision,
-    backend::{self, BackendSettings},
+    Precision,
     batch::{Batch, EntryId, Prepared},
-    execution::Execution,
     text::TextEncoder,
 };
 use serde::{Deserialize, Serialize};
@@ -47,9 +45,7 @@ pub struct Bare {
 
 /// Measures the bare backend in this process. Run it pinned to one core.
 pub fn bare(setting: &Setting) -> anyhow::Result<Bare> {
-    let (folder, library) = setting.model(MODEL)?;
-    let execution = Execution { backend: folder.spec.backend, device: Device::Cpu, precision: Precision::Fp32 };
-    let mut backend = backend::open(execution, &folder, &BackendSettings::new(library, None, 1))?;
+    let (folder, mut backend) = setting.bare_backend(MODEL)?;
     let encoder = TextEncoder::load(&folder.file("tokenizer")?, folder.spec.max_tokens)?;
     let prepared = workload::sentences(&setting.datasets, WORDS)?
         .iter()
@@ -96,6 +92,11 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
     let environment = [("CHAPERONE_PIPELINE__TEXT_MODELS", "[]"), ("CHAPERONE_PIPELINE__PICTURE_MODELS", "[]")];
     let setup = Setup { binary: &setting.binary, models: &[MODEL], core: Some(0), environment: &environment };
     let service = Service::start(&setup)?;
+    let precision = service.precision(MODEL).await?;
+    report.figure(
+        "computes in bf16 (1) or fp32 (0), the bare backend too",
+        vec![f64::from(precision == Precision::Bf16)],
+    );
     let length = Duration::from_secs(setting.seconds);
     load::run(service.url(), &requests, CONNECTIONS, Some(Duration::from_secs(2))).await?;
 
@@ -111,7 +112,7 @@ pub async fn run(setting: &Setting) -> anyhow::Result<Report> {
         p99.push(percentile_ms(&mut seen.latencies, 0.99));
         let mut single = load::run(service.url(), &requests, 1, Some(length / 2)).await?;
         alone.push(percentile_ms(&mut single.latencies, 0.5));
-        let found: Bare = setting.child("--bare")?;
+        let found: Bare = setting.child("--bare", precision)?;
         added.push(alone[alone.len() - 1] - found.alone_ms);
         bare.push(found.batched);
         bare_wall.push(found.batched_wall);
