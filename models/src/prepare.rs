@@ -129,6 +129,14 @@ impl Preparer {
         }
     }
 
+    /// Token matrices of every shape that batches have while few wait, columns in steps of `step`.
+    pub(crate) fn small(&self, spec: &crate::ModelSpec, step: usize) -> Vec<Vec<Prepared>> {
+        let Self::Tokens(_) = self else { return Vec::new() };
+        let rule = &spec.batching;
+        let shapes = shapes(rule.enough_tokens, rule.max_inputs, spec.max_tokens, step);
+        shapes.map(|(rows, columns)| vec![Prepared::Tokens(vec![0; columns]); rows]).collect()
+    }
+
     /// Largest inputs that a batch of this model can hold: what a backend must have seen before it is called ready.
     pub(crate) fn largest(&self, spec: &crate::ModelSpec) -> Vec<Vec<Prepared>> {
         let most = spec.batching.max_inputs.max(1);
@@ -150,10 +158,29 @@ impl Preparer {
     }
 }
 
+/// Rows and columns of at most `tokens` places, `rows` rows and `columns` columns, which grow by `step`.
+fn shapes(tokens: usize, rows: usize, columns: usize, step: usize) -> impl Iterator<Item = (usize, usize)> {
+    let widths = (step..=tokens.min(columns)).step_by(step);
+    widths.flat_map(move |width| (1..=(tokens / width).min(rows)).map(move |height| (height, width)))
+}
+
 fn no_tokenizer() -> ModelError {
     ModelError::InvalidInput("this model has no tokenizer, so token ids mean nothing to it: send text".into())
 }
 
 fn failed(message: &str) -> ModelError {
     ModelError::Backend { backend: "preprocessing", message: message.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shapes;
+
+    #[test]
+    fn i6_small_shapes_are_those_of_batches_while_few_wait() {
+        let found = |tokens, rows, columns, step| shapes(tokens, rows, columns, step).collect::<Vec<_>>();
+        assert_eq!(found(16, 32, 128, 4), [(1, 4), (2, 4), (3, 4), (4, 4), (1, 8), (2, 8), (1, 12), (1, 16)]);
+        assert_eq!(found(16, 2, 8, 4), [(1, 4), (2, 4), (1, 8), (2, 8)], "no more than a batch may have");
+        assert_eq!(found(0, 32, 128, 4), [], "no rule for few: nothing is known of them");
+    }
 }

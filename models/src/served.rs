@@ -87,6 +87,10 @@ impl Served {
         let name = backend::name(execution.backend);
         let postprocess = Arc::new(Postprocess::new(&spec, name));
         let meters = Meters::new(&spec.name);
+        let mut warm_up = preparer.largest(&spec);
+        if let Some(step) = backend::column_step(execution.backend) {
+            warm_up.extend(preparer.small(&spec, step));
+        }
         let count = spec.instances.max(1);
         let alive = Arc::new(AtomicUsize::new(0));
         let (idle, slots) = mpsc::channel(count);
@@ -97,7 +101,7 @@ impl Served {
                 name: format!("{}-{slot}", spec.name),
                 slot,
                 load: Box::new(move || backend::open(execution, &folder, &settings)),
-                warm_up: preparer.largest(&spec),
+                warm_up: warm_up.clone(),
                 postprocess: Arc::clone(&postprocess),
                 meters: meters.clone(),
                 idle: idle.clone(),
@@ -121,7 +125,7 @@ impl Served {
             slots,
             jobs,
             stopped,
-            state: BatchState::new(spec.batching.under(execution)),
+            state: BatchState::new(spec.batching.on(execution.device)),
             entries: HashMap::new(),
             left: Arc::clone(&left),
             meters: meters.clone(),

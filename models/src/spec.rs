@@ -8,11 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{
-    ModelError,
-    device::Device,
-    execution::{Execution, Precision},
-};
+use crate::{ModelError, device::Device, execution::Precision};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,17 +201,10 @@ impl Default for Batching {
 }
 
 impl Batching {
-    /// The rule for this execution. In bf16 twice as many tokens take as long as half of them do in fp32, and with so few the cost of each
-    /// falls further: MiniLM on an EPYC with AVX-512 BF16 takes 9.7 ms for 64 tokens, 16.8 for 128 and 64 for 512, in fp32 17, 31 and
-    /// 116.
+    /// The rule on this device.
     #[must_use]
-    pub fn under(self, execution: Execution) -> Self {
-        let enough_tokens = match execution {
-            Execution { device, .. } if device.is_gpu() => 0,
-            Execution { precision: Precision::Bf16, .. } => 2 * self.enough_tokens,
-            _ => self.enough_tokens,
-        };
-        Self { enough_tokens, ..self }
+    pub fn on(self, device: Device) -> Self {
+        if device.is_gpu() { Self { enough_tokens: 0, ..self } } else { self }
     }
 }
 

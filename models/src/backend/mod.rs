@@ -50,6 +50,11 @@ impl BackendSettings {
     }
 }
 
+/// The step in which a token matrix grows for an engine that makes code for each shape: it is better made before a caller waits for it.
+pub(crate) fn column_step(kind: BackendKind) -> Option<usize> {
+    (kind == BackendKind::OpenVino).then_some(openvino::COLUMNS)
+}
+
 /// Loads the model of `folder` into the engine, on the device and in the precision of `execution`.
 pub fn open(
     execution: Execution,

@@ -21,7 +21,7 @@ pub(super) const NAME: &str = "openvino";
 /// Token matrices get a multiple of so many columns. Code is made for every shape that comes, and kept: with chat of all lengths on an
 /// EPYC with AVX-512 BF16 a process with MiniLM had 439 MiB after 250 batches, 591 after 1,250, and went on growing; in steps of 4 it
 /// had 360 after 750 and 367 after 1,250. The padding costs about what is won by not making code.
-const COLUMNS: usize = 4;
+pub(super) const COLUMNS: usize = 4;
 
 pub(super) struct OpenVinoBackend {
     request: InferRequest,

@@ -3,7 +3,6 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Device, Precision, execution::Execution, spec::BackendKind};
 
 const RULE: Batching =
     Batching { max_inputs: 8, max_tokens: 256, max_waiting: 64, max_delay_us: 0, padding_tokens: 12, enough_tokens: 0 };
@@ -254,11 +253,5 @@ fn a_batch_is_big_enough_for_as_many_as_wait() {
     }
     let alone = state_under(rule, &[(Lane::Interactive, 200), (Lane::Interactive, 200)]).cut().unwrap();
     assert_eq!(ids(&alone), [0], "a text that is longer by itself goes alone");
-    let under = |device, precision| {
-        let execution = Execution { backend: BackendKind::Ort, device, precision };
-        rule.under(execution).enough_tokens
-    };
-    assert_eq!(under(Device::Cuda(0), Precision::Fp16), 0);
-    assert_eq!(under(Device::Cpu, Precision::Fp32), 64);
-    assert_eq!(under(Device::Cpu, Precision::Bf16), 128);
+    assert_eq!(rule.on(crate::Device::Cuda(0)).enough_tokens, 0);
 }
