@@ -78,7 +78,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights, the teacher's logits and the log")
     parser.add_argument("--frozen", type=int, default=2, help="of the teacher, as it was trained")
     parser.add_argument("--minutes", type=float, default=22.0, help="how long to train, after the teacher has spoken")
-    parser.add_argument("--bf16", action="store_true", help="the teacher computes in bf16: half the time where the processor multiplies such numbers")
+    parser.add_argument("--bf16", action="store_true", help="the teacher computes in bf16, which is faster where the processor multiplies such numbers")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
