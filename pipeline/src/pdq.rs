@@ -3,7 +3,9 @@
 //! After Meta's reference (ThreatExchange, `pdq/cpp`; "The TMK+PDQF Video-Hashing Algorithm and the PDQ Image-Hashing Algorithm", 2019): brightness, two
 //! passes of a box filter in both directions down to 64 × 64, the 16 × 16 lowest frequencies of a cosine transform without the constant, and of each
 //! whether it is above their median. Hashes are the reference's bit by bit (tests below), so lists that are shared elsewhere can be imported. Only what
-//! is larger than [`DIRECT`] pixels is averaged down first, which moves a few bits and saves most of the time.
+//! is larger than a million pixels is averaged down first, which moves a few bits and saves most of the time.
+
+mod plane;
 
 use std::{fmt, str::FromStr, sync::LazyLock};
 
@@ -24,8 +26,6 @@ const LEAST_SIDE: usize = 5;
 const SIDE: usize = 64;
 /// Frequencies per side that are kept.
 const KEPT: usize = 16;
-/// Pictures with more pixels are averaged down.
-const DIRECT: usize = 1024 * 1024;
 
 /// A picture's hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,11 +72,10 @@ impl Pdq {
 
     /// Looks at a picture.
     pub fn of(pixels: &Pixels) -> Hashed {
-        let Plane { width, height, values } = Plane::brightness(pixels);
-        if width < LEAST_SIDE || height < LEAST_SIDE {
+        // Compiled for the vector units that the processor turns out to have.
+        let Some(small) = pulp::Arch::new().dispatch(plane::Cells(pixels)) else {
             return Hashed { hash: Self([0; 4]), quality: 0 };
-        }
-        let small = downsampled(Plane { width, height, values });
+        };
         Hashed { hash: Self::of_frequencies(&frequencies(&small)), quality: quality(&small) }
     }
 
@@ -125,108 +124,6 @@ impl Serialize for Pdq {
 impl<'de> Deserialize<'de> for Pdq {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(|error: PipelineError| de::Error::custom(error.to_string()))
-    }
-}
-
-/// Brightnesses, row by row.
-struct Plane {
-    width: usize,
-    height: usize,
-    values: Vec<f32>,
-}
-
-impl Plane {
-    /// Weights of ITU-R BT.601, in the reference's order of additions.
-    fn brightness(pixels: &Pixels) -> Self {
-        let (width, height) = (pixels.width() as usize, pixels.height() as usize);
-        let (rgb, _) = pixels.rgb().as_chunks::<3>();
-        let light = |[r, g, b]: &[u8; 3]| 0.299_f32 * f32::from(*r) + 0.587 * f32::from(*g) + 0.114 * f32::from(*b);
-        let factor = (1..).find(|factor| (width / factor) * (height / factor) <= DIRECT).unwrap_or(1);
-        if factor == 1 {
-            return Self { width, height, values: rgb.iter().map(light).collect() };
-        }
-        let (columns, rows) = (width / factor, height / factor);
-        let mut values = vec![0.0_f32; columns * rows];
-        for (line, cells) in rgb.chunks_exact(width).zip((0..height).map(|row| row / factor)) {
-            let Some(cells) = values.get_mut(cells * columns..(cells + 1) * columns) else { break };
-            for (cell, part) in cells.iter_mut().zip(line.chunks_exact(factor)) {
-                *cell += part.iter().map(light).sum::<f32>();
-            }
-        }
-        let area = (factor * factor) as f32;
-        values.iter_mut().for_each(|value| *value /= area);
-        Self { width: columns, height: rows, values }
-    }
-}
-
-/// Blurred, and of each of 64 × 64 cells the value in its middle.
-fn downsampled(plane: Plane) -> Vec<f32> {
-    let Plane { width, height, mut values } = plane;
-    if (width, height) == (SIDE, SIDE) {
-        return values;
-    }
-    let window = |length: usize| length.div_ceil(2 * SIDE);
-    let mut other = vec![0.0_f32; values.len()];
-    for _ in 0..2 {
-        for (line, blurred) in values.chunks_exact(width).zip(other.chunks_exact_mut(width)) {
-            box_line(line, blurred, window(width));
-        }
-        box_columns(&other, &mut values, width, window(height));
-    }
-    let middle = |cell: usize, length: usize| ((cell as f64 + 0.5) * length as f64 / SIDE as f64) as usize;
-    let rows = (0..SIDE).flat_map(|row| (0..SIDE).map(move |column| (row, column)));
-    rows.map(|(row, column)| values[middle(row, height) * width + middle(column, width)]).collect()
-}
-
-/// The mean of the window around each element, shorter at the ends.
-fn box_line(values: &[f32], means: &mut [f32], window: usize) {
-    let ahead = window / 2;
-    let (first, rest) = values.split_at(ahead.min(values.len()));
-    let mut sum = first.iter().fold(0.0_f32, |sum, value| sum + value);
-    let (mut size, mut left) = (first.len(), values.iter());
-    let mut means = means.iter_mut();
-    for (value, mean) in rest.iter().zip(means.by_ref()) {
-        sum += value;
-        if size < window {
-            size += 1;
-        } else if let Some(gone) = left.next() {
-            sum -= gone;
-        }
-        *mean = sum / size as f32;
-    }
-    for (mean, gone) in means.zip(left) {
-        sum -= gone;
-        size -= 1;
-        *mean = sum / size as f32;
-    }
-}
-
-/// As [`box_line`], downwards: all columns of a picture go at once, each summed in the same order.
-fn box_columns(values: &[f32], means: &mut [f32], stride: usize, window: usize) {
-    let (count, ahead) = (values.len() / stride, window / 2);
-    let mut sums = vec![0.0_f32; stride];
-    let at = |index: usize| &values[index * stride..(index + 1) * stride];
-    let add = |sums: &mut [f32], index: usize| sums.iter_mut().zip(at(index)).for_each(|(sum, value)| *sum += value);
-    let take = |sums: &mut [f32], index: usize| sums.iter_mut().zip(at(index)).for_each(|(sum, value)| *sum -= value);
-    let (mut left, mut right) = (0, 0);
-    while right < ahead {
-        add(&mut sums, right);
-        right += 1;
-    }
-    for mean in means.chunks_exact_mut(stride) {
-        if right < count {
-            add(&mut sums, right);
-            right += 1;
-            if right - left > window {
-                take(&mut sums, left);
-                left += 1;
-            }
-        } else {
-            take(&mut sums, left);
-            left += 1;
-        }
-        let size = (right - left) as f32;
-        mean.iter_mut().zip(&sums).for_each(|(mean, sum)| *mean = sum / size);
     }
 }
 
