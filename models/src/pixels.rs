@@ -45,26 +45,40 @@ impl Pixels {
         let length = side as usize * side as usize * 3;
         // One number more than is kept, see `across`.
         let mut tensor = vec![0.0_f32; length + 1];
-        let (columns, rows) = (samples(self.width, side), samples(self.height, side));
-        pulp::Arch::new().dispatch(|| self.resize(&columns, &rows, &mut tensor));
+        let (mut columns, rows) = (samples(self.width, side), samples(self.height, side));
+        // In numbers instead of pixels, of which a line has three each.
+        columns.iter_mut().for_each(|column| (column.low, column.high) = (column.low * 3, column.high * 3));
+        pulp::Arch::new().dispatch(Resize { image: self, columns: &columns, rows: &rows, tensor: &mut tensor });
         tensor.truncate(length);
         tensor
     }
+}
 
-    /// First down the columns over whole lines, then across the blended line. Inlined into `dispatch`, which compiles
-    /// it for the vector units that the processor turns out to have; the results are the same bits everywhere.
+/// The work of [`Pixels::to_tensor`], compiled for the vector units that the processor turns out to have; the results are the same bits
+/// everywhere. A closure in its place would stay a function of its own, compiled for none.
+struct Resize<'a> {
+    image: &'a Pixels,
+    columns: &'a [Sample],
+    rows: &'a [Sample],
+    tensor: &'a mut [f32],
+}
+
+impl pulp::WithSimd for Resize<'_> {
+    type Output = ();
+
+    /// First down the columns over whole lines, then across the blended line.
     #[inline(always)]
-    fn resize(&self, columns: &[Sample], rows: &[Sample], tensor: &mut [f32]) {
-        let stride = self.width as usize * 3;
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let stride = self.image.width as usize * 3;
         let mut blended = vec![0.0_f32; stride + 1];
-        for (number, row) in rows.iter().enumerate() {
-            let upper = &self.rgb[row.low * stride..][..stride];
-            let lower = &self.rgb[row.high * stride..][..stride];
+        for (number, row) in self.rows.iter().enumerate() {
+            let upper = &self.image.rgb[row.low * stride..][..stride];
+            let lower = &self.image.rgb[row.high * stride..][..stride];
             for (out, (a, b)) in blended.iter_mut().zip(upper.iter().zip(lower)) {
                 let a = f32::from(*a);
                 *out = a + (f32::from(*b) - a) * row.weight;
             }
-            across(&blended, columns, &mut tensor[number * columns.len() * 3..]);
+            across(&blended, self.columns, &mut self.tensor[number * self.columns.len() * 3..]);
         }
     }
 }
@@ -74,11 +88,12 @@ impl Pixels {
 #[inline(always)]
 fn across(line: &[f32], columns: &[Sample], out: &mut [f32]) {
     const SCALE: f32 = 1.0 / 255.0;
-    let four = |at: usize| -> [f32; 4] { std::array::from_fn(|channel| line[at * 3..][..4][channel]) };
     for (number, column) in columns.iter().enumerate() {
-        let (left, right) = (four(column.low), four(column.high));
-        let mixed: [f32; 4] =
-            std::array::from_fn(|channel| (left[channel] + (right[channel] - left[channel]) * column.weight) * SCALE);
+        let (left, right) = (&line[column.low..][..4], &line[column.high..][..4]);
+        let mut mixed = [0.0_f32; 4];
+        for (channel, value) in mixed.iter_mut().enumerate() {
+            *value = (left[channel] + (right[channel] - left[channel]) * column.weight) * SCALE;
+        }
         out[number * 3..][..4].copy_from_slice(&mixed);
     }
 }

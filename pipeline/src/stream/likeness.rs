@@ -31,8 +31,7 @@ pub struct Likeness {
 impl Likeness {
     /// Looks at a decoded frame: one pass over its pixels.
     pub fn of(pixels: &Pixels) -> Self {
-        // Compiled for the vector units that the processor turns out to have.
-        let Grids { hash, fine } = pulp::Arch::new().dispatch(|| Grids::of(pixels));
+        let Grids { hash, fine } = pulp::Arch::new().dispatch(Look(pixels));
         let bits = hash.chunks_exact(HASH.0).flat_map(|row| row.windows(2));
         let brighter = |pair: &[Cell]| pair[0].light() > pair[1].light().saturating_add(DEAD_ZONE);
         // Each cell of the coarse grid is a square of the fine one.
@@ -97,6 +96,18 @@ struct Grids {
     fine: Vec<Cell>,
 }
 
+/// Compiled for the vector units that the processor turns out to have. A closure in its place is not: it stays a function of its own.
+struct Look<'a>(&'a Pixels);
+
+impl pulp::WithSimd for Look<'_> {
+    type Output = Grids;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> Grids {
+        Grids::of(self.0)
+    }
+}
+
 impl Grids {
     /// Lines are added up column by column first, which is vector work; the sums are then cut into cells.
     #[inline(always)]
@@ -110,9 +121,13 @@ impl Grids {
             fine.fill(0);
             for line in pixels.rgb().chunks_exact(stride).skip(lines.start).take(lines.len()) {
                 // Checked addition would not be vector work. 65,535 lines, the most that a picture has, cannot overflow it.
-                fine.iter_mut().zip(line).for_each(|(sum, value)| *sum = sum.wrapping_add(u32::from(*value)));
+                for (sum, value) in fine.iter_mut().zip(line) {
+                    *sum = sum.wrapping_add(u32::from(*value));
+                }
             }
-            coarse.iter_mut().zip(&fine).for_each(|(sum, more)| *sum = sum.wrapping_add(*more));
+            for (sum, more) in coarse.iter_mut().zip(&fine) {
+                *sum = sum.wrapping_add(*more);
+            }
             coarse_lines += lines.len();
             grids.fine.extend(cut(&fine, LIGHT, lines.len()));
             if (row + 1) % FINE_ROWS == 0 {
