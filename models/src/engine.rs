@@ -15,8 +15,9 @@ use crate::{
     device::Hardware,
     execution::{Execution, candidates},
     heap,
+    plan::{Plan, Setup},
     repository::ModelFolder,
-    served::{Served, Setup},
+    served::Served,
     spec::{BackendKind, GLANCE},
 };
 
@@ -129,47 +130,53 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Loads and warms up every model of `config.load`, all at the same time. Blocking work happens on its own threads.
-    /// Must be called inside a tokio runtime; a metrics recorder, if any, is installed before.
+    /// Finds every model of `config.load`, measures one after the other where there is something to measure, then loads and warms up all
+    /// at the same time. Blocking work happens on its own threads. Must be called inside a tokio runtime; a metrics recorder, if any, is installed before.
     pub async fn start(config: &EngineConfig, repository: &Repository) -> Result<Self, ModelError> {
         let library = config.onnxruntime_library(repository.root());
-        let hardware = Arc::new(config.hardware(repository.root()));
-        let mut loading = tokio::task::JoinSet::new();
+        let hardware = config.hardware(repository.root());
+        let mut finding = tokio::task::JoinSet::new();
         for (position, entry) in config.load.iter().enumerate() {
             let choice = Choice::parse(entry)?;
             let (repository, library, config) = (repository.clone(), library.clone(), config.clone());
-            let hardware = Arc::clone(&hardware);
-            loading.spawn(async move {
+            let openvino = hardware.openvino.clone();
+            finding.spawn(async move {
                 let found = tokio::task::spawn_blocking(move || choice.find(&repository, config.screening)).await;
                 let (kind, folder, cascade) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
                 let most = if folder.spec.threads == 0 { usize::MAX } else { folder.spec.threads };
                 let threads = config.threads_for(folder.spec.instances).min(most);
                 let device = config.device.unwrap_or(folder.spec.device);
                 let precision = config.precision.unwrap_or(folder.spec.precision);
-                let settings = BackendSettings::new(library.clone(), hardware.openvino.clone(), threads);
+                let settings = BackendSettings::new(library.clone(), openvino, threads);
                 let glance = match glance_of(&folder, cascade.as_ref()) {
                     Some(folder) => {
                         let (kind, wish) = (BackendKind::Ort, (Device::Cpu, Precision::Fp32));
                         let settings = BackendSettings::new(library, None, 1);
                         let setup = Setup { kind, folder, settings, wish, cascade: None, glance: None };
-                        Some(Served::start(setup, &hardware).await?)
+                        Some(Box::new(Plan::new(setup).await?))
                     }
                     None => None,
                 };
                 let setup = Setup { kind, folder, settings, wish: (device, precision), cascade, glance };
-                let served = Served::start(setup, &hardware).await?;
-                let (name, version, execution) = (&served.spec.name, &served.spec.version, served.execution());
-                tracing::info!(model.name = %name, model.version = %version, %execution, "model loaded");
-                Ok::<_, ModelError>((position, served))
+                Ok((position, Plan::new(setup).await?))
             });
         }
-        let mut models = Vec::new();
-        while let Some(loaded) = loading.join_next().await {
-            models.push(loaded.map_err(|_| ModelError::Stopped("loader".into()))??);
+        let mut plans = all(finding).await?;
+        for plan in &mut plans {
+            plan.settle(&hardware).await?;
         }
-        models.sort_by_key(|(position, _)| *position);
+        let mut loading = tokio::task::JoinSet::new();
+        for (position, plan) in plans.into_iter().enumerate() {
+            loading.spawn(async move {
+                let served = Served::start(plan).await?;
+                let (name, version, execution) = (&served.spec.name, &served.spec.version, served.execution());
+                tracing::info!(model.name = %name, model.version = %version, %execution, "model loaded");
+                Ok((position, served))
+            });
+        }
+        let models = all(loading).await?;
         let _ = tokio::task::spawn_blocking(heap::give_back).await;
-        Self::of(models.into_iter().map(|(_, served)| served).collect())
+        Self::of(models)
     }
 
     fn of(models: Vec<Served>) -> Result<Self, ModelError> {
@@ -252,6 +259,18 @@ impl Engine {
         let position = self.by_name.get(model).ok_or_else(|| ModelError::UnknownModel(model.into()))?;
         Ok(&self.models[*position])
     }
+}
+
+/// What the tasks found, by position. The first that fails ends the others.
+async fn all<T: 'static>(
+    mut tasks: tokio::task::JoinSet<Result<(usize, T), ModelError>>,
+) -> Result<Vec<T>, ModelError> {
+    let mut done = Vec::new();
+    while let Some(result) = tasks.join_next().await {
+        done.push(result.map_err(|_| ModelError::Stopped("loader".into()))??);
+    }
+    done.sort_by_key(|(position, _)| *position);
+    Ok(done.into_iter().map(|(_, found)| found).collect())
 }
 
 /// One entry of `config.load`.

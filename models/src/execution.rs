@@ -177,7 +177,15 @@ fn best(reference: Trial, others: &[Trial], worth: f64) -> Execution {
         .map_or(reference.execution, |trial| trial.execution)
 }
 
-/// Chooses how a model is executed. Blocks for a second or two when there is something to measure. A GPU that was not asked for
+/// What [`choose`] settled on.
+pub(crate) struct Chosen {
+    pub(crate) execution: Execution,
+    /// Its engine, where it was measured.
+    pub(crate) opened: Option<Box<dyn Backend>>,
+}
+
+/// Chooses how a model is executed. Blocks for a second or two when there is something to measure, and wants the processors for itself then.
+/// A GPU that was not asked for
 /// by name and does not start is a warning, and the processor computes.
 pub(crate) fn choose(
     kind: BackendKind,
@@ -186,7 +194,7 @@ pub(crate) fn choose(
     wish: (Device, Precision),
     hardware: &Hardware,
     samples: impl Fn() -> Result<Vec<Vec<Prepared>>, ModelError>,
-) -> Result<Execution, ModelError> {
+) -> Result<Chosen, ModelError> {
     let mut ways = candidates(kind, &folder.spec, wish, hardware)?;
     if wish.0 == Device::Auto
         && let Some(first) = ways.first().copied().filter(|way| way.device.is_gpu())
@@ -197,14 +205,14 @@ pub(crate) fn choose(
     }
     let [reference, others @ ..] = ways.as_slice() else { return Err(refused("nothing can run this model")) };
     if others.is_empty() {
-        return Ok(*reference);
+        return Ok(Chosen { execution: *reference, opened: None });
     }
     // A precision that was asked for by name is taken when it is accurate, whatever its speed.
     let worth = if wish.1 == Precision::Auto { WORTH } else { 0.0 };
     let chosen = measure(*reference, others, folder, settings, &samples()?, worth)?;
-    if wish.1 != Precision::Auto && chosen.precision != wish.1 {
+    if wish.1 != Precision::Auto && chosen.execution.precision != wish.1 {
         tracing::warn!(
-            model.name = %folder.spec.name, wish = wish.1.as_str(), %chosen,
+            model.name = %folder.spec.name, wish = wish.1.as_str(), chosen = %chosen.execution,
             "the precision asked for does not work here or leaves the accuracy gate"
         );
     }
@@ -218,7 +226,7 @@ fn measure(
     settings: &BackendSettings,
     samples: &[Vec<Prepared>],
     worth: f64,
-) -> Result<Execution, ModelError> {
+) -> Result<Chosen, ModelError> {
     let name = &folder.spec.name;
     let batches: Vec<Batch> = samples.iter().map(|inputs| Batch::assemble((0..).map(EntryId).zip(inputs))).collect();
     let mut standard = backend::open(reference, folder, settings)?;
@@ -247,7 +255,10 @@ fn measure(
     for Trial { execution, fastest, .. } in &trials {
         tracing::info!(model.name = %name, %execution, milliseconds = fastest.as_secs_f64() * 1e3, "measured");
     }
-    Ok(best(trials[0], &trials[1..], worth))
+    let execution = best(trials[0], &trials[1..], worth);
+    let mut measured = trials.iter().zip(engines);
+    let opened = measured.find_map(|(trial, engine)| (trial.execution == execution).then_some(engine));
+    Ok(Chosen { execution, opened })
 }
 
 /// Numbers of every sample, and how long all took.

@@ -32,6 +32,7 @@ pub mod linear;
 mod metering;
 pub mod ngram;
 pub mod pixels;
+mod plan;
 pub mod postprocess;
 mod prepare;
 pub mod repository;

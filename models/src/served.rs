@@ -17,35 +17,20 @@ use tokio::{
 };
 
 use crate::{
-    Input, Lane, ModelError, ModelSpec, ModelState, Output, Scores,
-    backend::{self, BackendSettings},
+    Input, Lane, ModelError, ModelSpec, ModelState, Output, Scores, backend,
     batch::{EntryId, Prepared},
     batcher::BatchState,
     cascade::{Cascade, Compared, Stage},
-    device::{Device, Hardware},
-    execution::{self, Execution, Precision},
+    execution::Execution,
     instance::{Entry, Instance, InstanceSetup, Place},
     metering::Meters,
+    plan::Plan,
     postprocess::Postprocess,
     prepare::Preparer,
-    repository::ModelFolder,
-    spec::BackendKind,
 };
 
 /// The batcher and the instances' threads, to be joined at the end.
 type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
-
-/// What [`Served::start`] needs to know of a model.
-pub(crate) struct Setup {
-    pub(crate) kind: BackendKind,
-    pub(crate) folder: ModelFolder,
-    pub(crate) settings: BackendSettings,
-    /// Which device, which precision.
-    pub(crate) wish: (Device, Precision),
-    pub(crate) cascade: Option<Cascade>,
-    /// The cascade's small encoder, started.
-    pub(crate) glance: Option<Served>,
-}
 
 pub(crate) struct Served {
     pub(crate) spec: Arc<ModelSpec>,
@@ -67,22 +52,12 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Chooses how the model is executed, loads and warms up the instances, then starts the batcher.
-    pub(crate) async fn start(setup: Setup, hardware: &Hardware) -> Result<Self, ModelError> {
-        let Setup { kind, folder, settings, wish, cascade, glance } = setup;
-        let spec = Arc::new(folder.spec.clone());
-        let folder = Arc::new(folder);
-        let preparer = {
-            let folder = Arc::clone(&folder);
-            let load = tokio::task::spawn_blocking(move || Preparer::load(kind, &folder));
-            Arc::new(load.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??)
-        };
-        let execution = {
-            let (folder, settings, preparer) = (Arc::clone(&folder), settings.clone(), Arc::clone(&preparer));
-            let hardware = hardware.clone();
-            let choice = move || execution::choose(kind, &folder, &settings, wish, &hardware, || preparer.samples());
-            let choice = tokio::task::spawn_blocking(choice);
-            choice.await.map_err(|_| ModelError::Stopped(spec.name.to_string()))??
+    /// Loads and warms up the instances of a settled plan, then starts the batcher; the small encoder first, when there is one.
+    pub(crate) async fn start(plan: Plan) -> Result<Self, ModelError> {
+        let Plan { spec, folder, settings, preparer, execution, mut opened, cascade, glance, .. } = plan;
+        let glance = match glance {
+            Some(plan) => Some(Box::new(Box::pin(Self::start(*plan)).await?)),
+            None => None,
         };
         let name = backend::name(execution.backend);
         let postprocess = Arc::new(Postprocess::new(&spec, name));
@@ -96,11 +71,11 @@ impl Served {
         let (idle, slots) = mpsc::channel(count);
         let (mut instances, mut starting) = (Vec::new(), Vec::new());
         for slot in 0..count {
-            let (folder, settings) = (Arc::clone(&folder), settings.clone());
+            let (folder, settings, opened) = (Arc::clone(&folder), settings.clone(), opened.take());
             let (instance, ready) = Instance::spawn(InstanceSetup {
                 name: format!("{}-{slot}", spec.name),
                 slot,
-                load: Box::new(move || backend::open(execution, &folder, &settings)),
+                load: Box::new(move || opened.map_or_else(|| backend::open(execution, &folder, &settings), Ok)),
                 warm_up: warm_up.clone(),
                 postprocess: Arc::clone(&postprocess),
                 meters: meters.clone(),
@@ -144,7 +119,7 @@ impl Served {
             tasks: Mutex::new(Some((task, threads))),
             meters,
             cascade: cascade.map(Arc::new),
-            glance: glance.map(Box::new),
+            glance,
             spec,
         })
     }

@@ -49,7 +49,9 @@ async fn serve(spec: ModelSpec) -> Result<Served, ModelError> {
     let wish = (spec.device, spec.precision);
     let folder = ModelFolder { path: PathBuf::new(), spec };
     let setup = Setup { kind: BackendKind::Fake, folder, settings, wish, cascade: None, glance: None };
-    Served::start(setup, &Hardware::default()).await
+    let mut plan = Plan::new(setup).await?;
+    plan.settle(&Hardware::default()).await?;
+    Served::start(plan).await
 }
 
 async fn engine(spec: ModelSpec) -> Engine {
