@@ -269,3 +269,12 @@ async fn c1_fifty_thousand_cases_answer_in_time_from_a_file() {
     let (store, _folder) = file().await;
     crate::store::desk::measure::c1_fifty_thousand_cases_answer_in_time("sqlite", &store).await;
 }
+
+/// Compiled without it (see `.cargo/config.toml`), every statement with a bound limit would be parsed anew whenever it runs.
+#[tokio::test]
+async fn i6_a_statement_is_planned_once() {
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().connect().await.unwrap();
+    let planned_once: bool =
+        sqlx::query_scalar("SELECT sqlite_compileoption_used('ENABLE_QPSG')").fetch_one(&mut connection).await.unwrap();
+    assert!(planned_once);
+}
