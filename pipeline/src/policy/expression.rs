@@ -30,12 +30,12 @@ const MAX_NESTING: usize = 2;
 
 /// What conditions read that is the same for every item of a policy.
 pub(crate) struct Constants {
-    env: Arc<Env>,
     thresholds: BTreeMap<String, f64>,
     labels: BTreeMap<String, Vec<String>>,
     /// Labels of the word lists, with their prefix.
     lists: Vec<String>,
-    values: [(&'static str, Value); 2],
+    /// Functions, and the variables that are the same for every item: made once, because making it costs more than a policy's conditions.
+    root: Context<'static, 'static>,
 }
 
 impl Constants {
@@ -54,11 +54,10 @@ impl Constants {
         labels: BTreeMap<String, Vec<String>>,
         lists: &[String],
     ) -> Self {
-        let values = [
-            ("thresholds", Value::from(thresholds.clone().into_iter().collect::<HashMap<_, _>>())),
-            ("labels", Value::from(labels.clone().into_iter().collect::<HashMap<_, _>>())),
-        ];
-        Self { env: Arc::new(Env::stdlib()), thresholds, labels, lists: lists.to_vec(), values }
+        let mut root = Context::with_env(Arc::new(Env::stdlib()));
+        root.add_variable_from_value("thresholds", thresholds.clone().into_iter().collect::<HashMap<_, _>>());
+        root.add_variable_from_value("labels", labels.clone().into_iter().collect::<HashMap<_, _>>());
+        Self { thresholds, labels, lists: lists.to_vec(), root }
     }
 
     /// The variables of one item.
@@ -67,11 +66,8 @@ impl Constants {
         item: HashMap<String, Value>,
         actor: HashMap<String, Value>,
         scores: &Scores<'_>,
-    ) -> Context<'static, 'static> {
-        let mut context = Context::with_env(Arc::clone(&self.env));
-        for (name, value) in &self.values {
-            context.add_variable_from_value(*name, value.clone());
-        }
+    ) -> Context<'_, 'static> {
+        let mut context = self.root.new_inner_scope();
         context.add_variable_from_value("item", item);
         context.add_variable_from_value("actor", actor);
         context.add_variable_from_value("score", numbers(&scores.alone));
