@@ -8,6 +8,9 @@
 //!                                                                      └── no  → encoder → all scores, stacked
 //! ```
 //!
+//! A long text goes that way as a whole, and from the small encoder on in parts ([`crate::parts`]), of which the large one reads those that are
+//! doubted. Of each label the highest logit counts, the parts' less a discount.
+//!
 //! The cuts and the weights of the stacks are data (`[cascade]` in `model.toml`), fitted by `models/training/encoder`. The
 //! deciding part is pure; [`crate::engine`] calls it around the encoders.
 
@@ -22,6 +25,7 @@ use tokio::sync::oneshot;
 use crate::{
     ModelError, ModelSpec, Repository, Score, Scores, SpanScore,
     linear::{LinearModel, RawSpan, Scratch},
+    parts::PartsSpec,
     spec::{BackendKind, CascadeSpec, GlanceSpec, MixSpec, StackSpec},
     text,
 };
@@ -43,6 +47,8 @@ pub struct Cascade {
     labels: Vec<Label>,
     /// In the order of `labels`; empty without a small encoder.
     glance: Vec<GlanceLabel>,
+    /// What a part's logits are lessened by, in the order of `labels`; infinite for what only the whole has. `None`: there are no parts.
+    discounts: Option<Vec<f32>>,
     screening: bool,
 }
 
@@ -135,7 +141,20 @@ impl Cascade {
         let labels = spec.labels.iter().map(label).collect::<Result<_, String>>()?;
         let glance = cascade.glance.as_ref().map_or(Ok(Vec::new()), |glance| glance_labels(glance, spec))?;
         let (model, version) = (Arc::clone(&spec.name), Arc::clone(&spec.version));
-        Ok(Self { first, model, version, labels, glance, screening: true })
+        let discounts = |parts: &PartsSpec| spec.labels.iter().map(|label| parts.discount_of(label)).collect();
+        let discounts = cascade.parts.as_ref().map(discounts);
+        Ok(Self { first, model, version, labels, glance, discounts, screening: true })
+    }
+
+    /// With or without the parts of long texts.
+    #[must_use]
+    pub fn with_parts(self, parts: bool) -> Self {
+        Self { discounts: self.discounts.filter(|_| parts), ..self }
+    }
+
+    /// Are long texts judged in parts as well?
+    pub(crate) fn has_parts(&self) -> bool {
+        self.discounts.is_some()
     }
 
     /// With or without the cheaper models' right to answer alone.
@@ -183,28 +202,76 @@ impl Cascade {
 
     /// The answer of the first model and the small encoder, when they call the text plainly harmless; `own` is the small one's.
     pub fn answer_at_a_glance(&self, look: &FirstLook, own: &Scores) -> Option<Scores> {
-        let mixed = |((label, glance), own): ((&Label, &GlanceLabel), &Score)| {
-            let MixSpec { glance, first, offset, .. } = glance.mix;
-            glance * logit(own.score) + first * logit(look.scores[label.index]) + offset
-        };
-        let logits: Vec<f32> = self.labels.iter().zip(&self.glance).zip(&own.scores).map(mixed).collect();
-        let below = |(glance, logit): (&GlanceLabel, &f32)| glance.cut.is_none_or(|cut| logistic(*logit) < cut);
-        let clean = logits.len() == self.labels.len() && self.glance.iter().zip(&logits).all(below);
+        let logits = self.mixed(look, own);
+        let clean = logits.len() == self.labels.len() && self.below_cuts(&logits);
         let mut logits = self.glance.iter().zip(logits).map(|(glance, logit)| logit + glance.mix.shift);
         (self.screening && self.has_glance() && clean)
             .then(|| self.scores(|_| logits.next().unwrap_or(f32::MIN), Vec::new()))
     }
 
+    /// The logits of the first two, label by label.
+    fn mixed(&self, look: &FirstLook, own: &Scores) -> Vec<f32> {
+        let mixed = |((label, glance), own): ((&Label, &GlanceLabel), &Score)| {
+            let MixSpec { glance, first, offset, .. } = glance.mix;
+            glance * logit(own.score) + first * logit(look.scores[label.index]) + offset
+        };
+        self.labels.iter().zip(&self.glance).zip(&own.scores).map(mixed).collect()
+    }
+
+    fn below_cuts(&self, logits: &[f32]) -> bool {
+        let below = |(glance, logit): (&GlanceLabel, &f32)| glance.cut.is_none_or(|cut| logistic(*logit) < cut);
+        self.glance.iter().zip(logits).all(below)
+    }
+
+    /// Need the encoder not read this part? `own` is what the small encoder makes of it, `look` what the first model made of all of the text.
+    pub(crate) fn is_harmless_part(&self, look: &FirstLook, own: &Scores) -> bool {
+        let Some(discounts) = &self.discounts else { return true };
+        let mut logits = self.mixed(look, own);
+        logits.iter_mut().zip(discounts).for_each(|(logit, discount)| *logit -= discount);
+        self.screening && self.has_glance() && logits.len() == self.labels.len() && self.below_cuts(&logits)
+    }
+
+    /// A part's logits, less their discount; as [`Cascade::combine`].
+    pub(crate) fn part(&self, look: &FirstLook, glance: Option<&Scores>, own: &Scores) -> Vec<f32> {
+        let discounts = self.discounts.iter().flatten();
+        self.stacked(look, glance, own).zip(discounts).map(|(logit, discount)| logit - discount).collect()
+    }
+
+    /// The answer for a text whose parts got these logits: of each label the highest score.
+    pub(crate) fn with_worst(&self, mut answer: Scores, parts: &[Vec<f32>], text: &str) -> Scores {
+        let mut raised = false;
+        for part in parts {
+            for (score, logit) in answer.scores.iter_mut().zip(part) {
+                let own = logistic(*logit);
+                raised |= own > score.score;
+                score.score = score.score.max(own);
+            }
+        }
+        if raised && answer.spans.is_empty() {
+            answer.spans = self.spans_by_sentence(text);
+        }
+        answer
+    }
+
     /// The answer of all; `own` is the encoder's, `glance` the small one's if it gave any.
     pub fn combine(&self, text: &str, look: &FirstLook, glance: Option<&Scores>, own: &Scores) -> Scores {
-        let stacked = |(place, (label, own)): (usize, (&Label, &Score))| {
+        let mut logits = self.stacked(look, glance, own);
+        let spans = if own.spans.is_empty() { self.spans(text) } else { own.spans.clone() };
+        self.scores(|_| logits.next().unwrap_or(f32::MIN), spans)
+    }
+
+    /// The logits of all, label by label.
+    fn stacked<'a>(
+        &'a self,
+        look: &'a FirstLook,
+        glance: Option<&'a Scores>,
+        own: &'a Scores,
+    ) -> impl Iterator<Item = f32> + 'a {
+        self.labels.iter().zip(&own.scores).enumerate().map(move |(place, (label, own))| {
             let StackSpec { encoder, glance: quick, first, offset, .. } = label.stack;
             let seen = glance.and_then(|glance| glance.scores.get(place)).unwrap_or(own);
             encoder * logit(own.score) + quick * logit(seen.score) + first * logit(look.scores[label.index]) + offset
-        };
-        let mut logits = self.labels.iter().zip(&own.scores).enumerate().map(stacked);
-        let spans = if own.spans.is_empty() { self.spans(text) } else { own.spans.clone() };
-        self.scores(|_| logits.next().unwrap_or(f32::MIN), spans)
+        })
     }
 
     /// The words that drove the first model: the encoder names none.
@@ -215,6 +282,18 @@ impl Cascade {
             Some(SpanScore { start: span.start, end: span.end, label: Arc::clone(label), score: span.score })
         };
         spans.into_iter().filter_map(named).collect()
+    }
+
+    /// The same where the words drown in what is around them: of each sentence for itself.
+    fn spans_by_sentence(&self, text: &str) -> Vec<SpanScore> {
+        let mut begin = 0;
+        let sentences = text.split_inclusive(['.', '!', '?', '\n']).flat_map(|sentence| {
+            let at = begin;
+            begin += sentence.len();
+            let moved = move |span: SpanScore| SpanScore { start: span.start + at, end: span.end + at, ..span };
+            self.spans(sentence).into_iter().map(moved)
+        });
+        sentences.collect()
     }
 
     fn scores(&self, logit: impl FnMut(&Label) -> f32, spans: Vec<SpanScore>) -> Scores {
@@ -324,6 +403,36 @@ insult = { encoder = 0.5, first = 0.5, offset = 1.0, slope = 2.0, shift = -1.0 }
             (by_label(&without)["threat"] - logistic(0.75 * logit(0.25))).abs() < 1e-6,
             "the encoder stands for it"
         );
+    }
+
+    const PARTS: &str = r#"
+[cascade.parts]
+ends = ["."]
+from = 4
+least = 2
+most = 8
+overlap = 1
+discount = 1.0
+whole = ["insult"]
+"#;
+
+    #[test]
+    fn t6_the_worst_part_counts_less_a_discount() {
+        let cascade = cascade(&format!("{SPEC}{PARTS}")).unwrap();
+        let look = FirstLook { scores: vec![0.5, 0.5], clean: false };
+        let part = cascade.part(&look, None, &own(0.9, 0.99));
+        assert!((part[0] - (logit(0.9) - 1.0)).abs() < 1e-5, "the first model has no say here");
+        assert_eq!(part[1], f32::NEG_INFINITY, "only the whole has this label");
+        let whole = Scores { spans: Vec::new(), ..cascade.combine("a lovely day", &look, None, &own(0.1, 0.2)) };
+        let mild = cascade.part(&look, None, &own(0.2, 0.9));
+        let answer = cascade.with_worst(whole.clone(), &[mild.clone(), part], "you are an idiot");
+        assert!((by_label(&answer)["threat"] - logistic(logit(0.9) - 1.0)).abs() < 1e-6);
+        assert_eq!(by_label(&answer)["insult"], by_label(&whole)["insult"]);
+        assert!(!answer.spans.is_empty(), "the offending word is named");
+        assert_eq!(cascade.with_worst(whole.clone(), &[mild], "you are an idiot").scores, whole.scores);
+        assert!(!cascade.is_harmless_part(&look, &own(0.0, 0.0)), "nobody can tell without a small encoder");
+        let without = cascade.with_parts(false);
+        assert!(!without.has_parts() && without.part(&look, None, &own(0.9, 0.9)).is_empty());
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct EngineConfig {
     pub threads: usize,
     /// Models with a cascade: whether their cheaper models may answer alone. `false`: the encoder judges every text too.
     pub screening: bool,
+    /// Models with a cascade whose `model.toml` says how: whether long texts are judged in parts too, so that nothing hides among harmless words.
+    pub parts: bool,
     /// Where the models compute; empty means: where each `model.toml` says.
     pub device: Option<Device>,
     /// What they compute with; empty means: what each `model.toml` says.
@@ -54,6 +56,7 @@ impl Default for EngineConfig {
             openvino: None,
             threads: 0,
             screening: true,
+            parts: true,
             device: None,
             precision: None,
         }
@@ -141,7 +144,9 @@ impl Engine {
             let (repository, library, config) = (repository.clone(), library.clone(), config.clone());
             let openvino = hardware.openvino.clone();
             finding.spawn(async move {
-                let found = tokio::task::spawn_blocking(move || choice.find(&repository, config.screening)).await;
+                let found =
+                    tokio::task::spawn_blocking(move || choice.find(&repository, (config.screening, config.parts)))
+                        .await;
                 let (kind, folder, cascade) = found.map_err(|_| ModelError::Stopped("loader".into()))??;
                 let most = if folder.spec.threads == 0 { usize::MAX } else { folder.spec.threads };
                 let threads = config.threads_for(folder.spec.instances).min(most);
@@ -307,14 +312,15 @@ impl Choice {
     fn find(
         &self,
         repository: &Repository,
-        screening: bool,
+        (screening, parts): (bool, bool),
     ) -> Result<(BackendKind, ModelFolder, Option<Cascade>), ModelError> {
         if self.backend == Some(BackendKind::Fake) {
             let spec = repository.spec(&self.name)?;
             return Ok((BackendKind::Fake, ModelFolder { path: repository.root().join(&self.name), spec }, None));
         }
         let folder = repository.verify(&self.name)?;
-        let cascade = Cascade::load(repository, &folder.spec)?.map(|cascade| cascade.with_screening(screening));
+        let cascade =
+            Cascade::load(repository, &folder.spec)?.map(|cascade| cascade.with_screening(screening).with_parts(parts));
         Ok((self.backend.unwrap_or(folder.spec.backend), folder, cascade))
     }
 }

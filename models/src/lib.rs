@@ -31,6 +31,7 @@ pub mod instance;
 pub mod linear;
 mod metering;
 pub mod ngram;
+pub mod parts;
 pub mod pixels;
 mod plan;
 pub mod postprocess;

@@ -47,7 +47,12 @@ impl Preparer {
             (_, BackendKind::Linear | BackendKind::Fake) => Self::Text,
             (_, BackendKind::Ort | BackendKind::OpenVino | BackendKind::Candle) => {
                 let encoder = TextEncoder::load(&folder.file("tokenizer")?, spec.max_tokens)?;
-                Self::Tokens(Box::new(encoder.with_emoji_names(spec.emoji_names)))
+                let encoder = encoder.with_emoji_names(spec.emoji_names);
+                let parts = spec.cascade.as_ref().and_then(|cascade| cascade.parts.as_ref());
+                Self::Tokens(Box::new(match parts {
+                    Some(parts) => encoder.with_parts(parts),
+                    None => encoder,
+                }))
             }
         })
     }
@@ -58,21 +63,42 @@ impl Preparer {
             Input::Text(text) => {
                 text::check(text)?;
                 if text.len() <= INLINE_BYTES || matches!(**self, Self::Text) {
-                    return self.guarded(&input);
+                    return self.guarded(|preparer| preparer.run(&input));
                 }
             }
-            Input::Tokens(_) => return self.guarded(&input),
+            Input::Tokens(_) => return self.guarded(|preparer| preparer.run(&input)),
             Input::Image(_) if matches!(**self, Self::Pixels { .. }) => {}
-            Input::Image(_) => return self.guarded(&input),
+            Input::Image(_) => return self.guarded(|preparer| preparer.run(&input)),
         }
+        // The caller's copy of the pixels should not outlive its tensor.
+        self.on_pool(move |preparer| preparer.run(&input)).await
+    }
+
+    /// Prepares a text as [`Preparer::prepare`] does, and its parts, if the model has any.
+    pub(crate) async fn prepare_parts(
+        self: &Arc<Self>,
+        text: Arc<str>,
+    ) -> Result<(Prepared, Vec<Prepared>), ModelError> {
+        text::check(&text)?;
+        let short = text.len() <= INLINE_BYTES;
+        let encode = move |preparer: &Self| {
+            let Self::Tokens(encoder) = preparer else { return Ok((preparer.run(&Input::Text(text))?, Vec::new())) };
+            let (whole, parts) = encoder.encode_parts(&text)?;
+            Ok((Prepared::Tokens(whole), parts.into_iter().map(Prepared::Tokens).collect()))
+        };
+        if short { self.guarded(encode) } else { self.on_pool(encode).await }
+    }
+
+    /// Long work: on the rayon pool, and dropped there if the caller leaves meanwhile.
+    async fn on_pool<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, ModelError> + Send + 'static,
+    ) -> Result<T, ModelError> {
         let (reply, answer) = oneshot::channel();
         let preparer = Arc::clone(self);
         rayon::spawn(move || {
             if !reply.is_closed() {
-                let prepared = preparer.guarded(&input);
-                // The caller's copy of the pixels should not outlive its tensor.
-                drop(input);
-                let _ = reply.send(prepared);
+                let _ = reply.send(preparer.guarded(work));
             }
         });
         answer.await.unwrap_or_else(|_| Err(failed("the worker ended")))
@@ -96,8 +122,8 @@ impl Preparer {
     }
 
     /// A panic in a tokenizer costs its own input and nothing else (rayon would end the process).
-    fn guarded(&self, input: &Input) -> Result<Prepared, ModelError> {
-        catch_unwind(AssertUnwindSafe(|| self.run(input))).unwrap_or_else(|_| Err(failed("preprocessing panicked")))
+    fn guarded<T>(&self, work: impl FnOnce(&Self) -> Result<T, ModelError>) -> Result<T, ModelError> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| Err(failed("preprocessing panicked")))
     }
 
     fn run(&self, input: &Input) -> Result<Prepared, ModelError> {

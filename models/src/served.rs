@@ -20,7 +20,7 @@ use crate::{
     Input, Lane, ModelError, ModelSpec, ModelState, Output, Scores, backend,
     batch::{EntryId, Prepared},
     batcher::BatchState,
-    cascade::{Cascade, Compared, Stage},
+    cascade::{Cascade, Compared, FirstLook, Stage},
     execution::Execution,
     instance::{Entry, Instance, InstanceSetup, Place},
     metering::Meters,
@@ -28,6 +28,9 @@ use crate::{
     postprocess::Postprocess,
     prepare::Preparer,
 };
+
+/// Parts of one text that are judged at the same time.
+const PARTS_AT_ONCE: usize = 8;
 
 /// The batcher and the instances' threads, to be joined at the end.
 type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
@@ -142,7 +145,7 @@ impl Served {
         result
     }
 
-    /// The cascade's cheaper models one after the other, and the encoder when neither is sure.
+    /// The cascade's cheaper models one after the other, and the encoder when neither is sure; the parts of a long text beside it.
     async fn cascaded(&self, cascade: &Arc<Cascade>, text: Arc<str>, lane: Lane) -> Result<Output, ModelError> {
         if self.stopping.load(Ordering::Acquire) {
             return Err(self.stopped());
@@ -154,17 +157,19 @@ impl Served {
         }
         // The place is taken before any work is done, so that what waits is bounded in memory too.
         let place = self.place()?;
-        let prepared = self.prepare(Input::Text(Arc::clone(&text))).await?;
-        let glance = self.glance_at(&prepared, lane).await;
-        if let Some(answer) = glance.as_ref().and_then(|glance| cascade.answer_at_a_glance(&look, glance)) {
-            self.meters.answered_by(Stage::Glance);
-            return Ok(Output::Scores(answer));
-        }
-        self.meters.answered_by(Stage::Encoder);
-        Ok(match self.queued(place, prepared, lane).await? {
-            Output::Scores(own) => Output::Scores(cascade.combine(&text, &look, glance.as_ref(), &own)),
-            other @ Output::Embedding(_) => other,
-        })
+        let (prepared, parts) = self.prepare_with_parts(cascade, Arc::clone(&text)).await?;
+        let whole = async {
+            let glance = self.glance_at(&prepared, lane).await;
+            if let Some(answer) = glance.as_ref().and_then(|glance| cascade.answer_at_a_glance(&look, glance)) {
+                return Ok((answer, Stage::Glance));
+            }
+            let own = self.scores_of(self.queued(place, prepared, lane).await?)?;
+            Ok((cascade.combine(&text, &look, glance.as_ref(), &own), Stage::Encoder))
+        };
+        let parts = self.judge_parts((cascade, &look), parts, lane, true);
+        let ((answer, stage), parts) = futures::future::try_join(whole, parts).await?;
+        self.meters.answered_by(if parts.is_empty() { stage } else { Stage::Encoder });
+        Ok(Output::Scores(cascade.with_worst(answer, &parts, &text)))
     }
 
     /// See [`crate::Engine::compare`].
@@ -172,14 +177,72 @@ impl Served {
         let Some(cascade) = &self.cascade else { return Ok(None) };
         let look = cascade.look_at(&text).await?;
         let place = self.place()?;
-        let prepared = self.prepare(Input::Text(Arc::clone(&text))).await?;
+        let (prepared, parts) = self.prepare_with_parts(cascade, Arc::clone(&text)).await?;
         let glance = self.glance_at(&prepared, lane).await;
         let seen = || Some((cascade.answer_at_a_glance(&look, glance.as_ref()?)?, Stage::Glance));
         let early = if look.clean { Some((cascade.answer(&look), Stage::First)) } else { seen() };
-        let Output::Scores(own) = self.queued(place, prepared, lane).await? else { return Ok(None) };
+        let own = self.scores_of(self.queued(place, prepared, lane).await?)?;
         let whole = cascade.combine(&text, &look, glance.as_ref(), &own);
         let (served, by) = early.unwrap_or_else(|| (whole.clone(), Stage::Encoder));
-        Ok(Some(Compared { served, by, whole }))
+        let every = self.judge_parts((cascade, &look), parts.clone(), lane, false).await?;
+        let whole = cascade.with_worst(whole, &every, &text);
+        if by == Stage::First {
+            return Ok(Some(Compared { served, by, whole }));
+        }
+        let doubted = self.judge_parts((cascade, &look), parts, lane, true).await?;
+        let by = if doubted.is_empty() { by } else { Stage::Encoder };
+        Ok(Some(Compared { served: cascade.with_worst(served, &doubted, &text), by, whole }))
+    }
+
+    /// The logits of those parts that the encoder read: all, or with `screened` those that the small one doubts.
+    async fn judge_parts(
+        &self,
+        (cascade, look): (&Cascade, &FirstLook),
+        parts: Vec<Prepared>,
+        lane: Lane,
+        screened: bool,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let judge = |part: Prepared| async move {
+            let glance = self.glance_at(&part, lane).await;
+            if screened && glance.as_ref().is_some_and(|glance| cascade.is_harmless_part(look, glance)) {
+                return Ok(None);
+            }
+            let own = self.scores_of(self.queued(self.place()?, part, lane).await?)?;
+            Ok(Some(cascade.part(look, glance.as_ref(), &own)))
+        };
+        let mut judged = Vec::new();
+        let mut parts = parts.into_iter().map(judge);
+        loop {
+            // A few at a time: one long text must not fill the queue.
+            let some = futures::future::try_join_all(parts.by_ref().take(PARTS_AT_ONCE)).await?;
+            if some.is_empty() {
+                return Ok(judged);
+            }
+            judged.extend(some.into_iter().flatten());
+        }
+    }
+
+    async fn prepare_with_parts(
+        &self,
+        cascade: &Cascade,
+        text: Arc<str>,
+    ) -> Result<(Prepared, Vec<Prepared>), ModelError> {
+        if !cascade.has_parts() {
+            return Ok((self.prepare(Input::Text(text)).await?, Vec::new()));
+        }
+        let begin = Instant::now();
+        let prepared = self.preparer.prepare_parts(text).await?;
+        self.meters.prepared(begin.elapsed());
+        Ok(prepared)
+    }
+
+    fn scores_of(&self, output: Output) -> Result<Scores, ModelError> {
+        match output {
+            Output::Scores(scores) => Ok(scores),
+            Output::Embedding(_) => {
+                Err(ModelError::InvalidInput(format!("model `{}` is no classifier", self.spec.name)))
+            }
+        }
     }
 
     /// What the small encoder makes of a text. One that fails or is full leaves the text to the large one.

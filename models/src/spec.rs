@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{ModelError, device::Device, execution::Precision};
+use crate::{ModelError, device::Device, execution::Precision, parts::PartsSpec};
 
 /// What goes in and what comes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +118,9 @@ pub struct CascadeSpec {
     pub glance: Option<GlanceSpec>,
     /// How a label's score is made of all models' scores.
     pub stack: BTreeMap<Arc<str>, StackSpec>,
+    /// Long texts are judged in parts too, if it is there: see [`crate::parts`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<PartsSpec>,
 }
 
 /// A small encoder that was taught by this one. It reads the same token ids and has the same labels in the same order; its
@@ -322,11 +325,15 @@ impl CascadeSpec {
             return Some(format!("`cascade.stack` has no entry for the label `{label}`"));
         }
         let named = self.screen.keys().chain(self.stack.keys());
+        let named = named.chain(self.parts.iter().flat_map(|parts| parts.discounts.keys().chain(&parts.whole)));
         let named = named.chain(self.glance.iter().flat_map(|glance| glance.screen.keys().chain(glance.stack.keys())));
         if let Some(label) = named.into_iter().find(|label| !spec.labels.contains(*label)) {
             return Some(format!("`cascade` names `{label}`, which is not in `labels`"));
         }
         if let Some(message) = self.glance.as_ref().and_then(|glance| glance.contradiction(spec)) {
+            return Some(message);
+        }
+        if let Some(message) = self.parts.as_ref().and_then(PartsSpec::flaw) {
             return Some(message);
         }
         outside(&self.screen).then(|| "a cut of `cascade.screen` lies outside 0..=1".into())

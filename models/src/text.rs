@@ -2,9 +2,12 @@
 
 use std::{borrow::Cow, path::Path};
 
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::Tokenizer;
 
-use crate::ModelError;
+use crate::{
+    ModelError,
+    parts::{self, PartsSpec},
+};
 
 const BACKEND: &str = "tokenizer";
 
@@ -18,6 +21,8 @@ pub struct TextEncoder {
     around: [Vec<u32>; 2],
     /// Are emoji spelt out before the tokenizer sees them?
     emoji_names: bool,
+    /// How long texts are cut into parts, and the ids behind which one may end.
+    parts: Option<(PartsSpec, Vec<u32>)>,
 }
 
 impl std::fmt::Debug for TextEncoder {
@@ -35,16 +40,15 @@ impl TextEncoder {
             _ => ModelError::Io { context: format!("reading {}", path.display()), message: error.to_string() },
         })?;
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|error| bad(error.to_string()))?;
-        // The file may ask for padding to a fixed length, which would waste most of every batch.
+        // The file may ask for padding to a fixed length, which would waste most of every batch. Cutting is done here.
         tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(|error| bad(error.to_string()))?;
         if max_tokens < 3 {
             return Err(bad(format!("`max_tokens = {max_tokens}` leaves no room: write the model's longest input")));
         }
-        let cut = TruncationParams { max_length: max_tokens, ..TruncationParams::default() };
-        tokenizer.with_truncation(Some(cut)).map_err(|error| bad(error.to_string()))?;
         let around = special_tokens(&tokenizer).map_err(bad)?;
         let vocabulary = u32::try_from(tokenizer.get_vocab_size(true)).unwrap_or(u32::MAX);
-        Ok(Self { tokenizer, max_tokens, vocabulary, around, emoji_names: false })
+        Ok(Self { tokenizer, max_tokens, vocabulary, around, emoji_names: false, parts: None })
     }
 
     /// Emoji become their names before the tokenizer sees them.
@@ -53,8 +57,29 @@ impl TextEncoder {
         Self { emoji_names, ..self }
     }
 
+    /// Long texts have parts: see [`TextEncoder::encode_parts`].
+    #[must_use]
+    pub fn with_parts(self, spec: &PartsSpec) -> Self {
+        let ends = spec.ends.iter().filter_map(|token| self.tokenizer.token_to_id(token)).collect();
+        Self { parts: Some((spec.clone(), ends)), ..self }
+    }
+
     /// Token ids of `text`, between 1 and `max_tokens` of them.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        self.encode_all(text).map(|ids| self.cut(ids))
+    }
+
+    /// As [`TextEncoder::encode`], and the ids of each of the text's parts, which together are all of it; none for a text without.
+    pub fn encode_parts(&self, text: &str) -> Result<(Vec<u32>, Vec<Vec<u32>>), ModelError> {
+        let ids = self.encode_all(text)?;
+        let Some((spec, ends)) = &self.parts else { return Ok((self.cut(ids), Vec::new())) };
+        let inner = self.inner(&ids);
+        let parts = parts::cut(inner, spec, ends).into_iter().map(|part| self.around(&inner[part])).collect();
+        Ok((self.cut(ids), parts))
+    }
+
+    /// Token ids of all of a text.
+    fn encode_all(&self, text: &str) -> Result<Vec<u32>, ModelError> {
         let text = if self.emoji_names { spell_emoji(text) } else { Cow::Borrowed(text) };
         let encoding = self
             .tokenizer
@@ -76,14 +101,28 @@ impl TextEncoder {
             );
             return Err(ModelError::InvalidInput(message));
         }
-        let [before, behind] = &self.around;
-        let inner =
-            ids.strip_prefix(before.as_slice()).and_then(|ids| ids.strip_suffix(behind.as_slice())).unwrap_or(ids);
+        let inner = self.inner(ids);
         if inner.is_empty() {
             return Err(ModelError::InvalidInput("there are no tokens: send at least one".into()));
         }
+        Ok(self.around(inner))
+    }
+
+    fn cut(&self, ids: Vec<u32>) -> Vec<u32> {
+        if ids.len() <= self.max_tokens { ids } else { self.around(self.inner(&ids)) }
+    }
+
+    /// The ids without the special ones around them.
+    fn inner<'a>(&self, ids: &'a [u32]) -> &'a [u32] {
+        let [before, behind] = &self.around;
+        ids.strip_prefix(before.as_slice()).and_then(|ids| ids.strip_suffix(behind.as_slice())).unwrap_or(ids)
+    }
+
+    /// As many of the ids as there is room for, with the special ones around them.
+    fn around(&self, inner: &[u32]) -> Vec<u32> {
+        let [before, behind] = &self.around;
         let room = self.max_tokens.saturating_sub(before.len() + behind.len());
-        Ok([before.as_slice(), &inner[..inner.len().min(room)], behind.as_slice()].concat())
+        [before.as_slice(), &inner[..inner.len().min(room)], behind.as_slice()].concat()
     }
 }
 

@@ -398,8 +398,10 @@ insult = {{ glance = 0.5, first = 0.0, offset = 0.0, shift = 0.0 }}
         let settings = BackendSettings::new(PathBuf::new(), None, 1);
         Setup { kind: BackendKind::Fake, folder, settings, wish: (Device::Auto, Precision::Auto), cascade, glance }
     };
-    let glance = Served::start(setup(glance, None, None), &Hardware::default()).await.unwrap();
-    Served::start(setup(folder, Some(cascade), Some(glance)), &Hardware::default()).await.unwrap()
+    let glance = Box::new(Plan::new(setup(glance, None, None)).await.unwrap());
+    let mut plan = Plan::new(setup(folder, Some(cascade), Some(glance))).await.unwrap();
+    plan.settle(&Hardware::default()).await.unwrap();
+    Served::start(plan).await.unwrap()
 }
 
 fn threat(output: Output) -> f32 {

@@ -41,7 +41,7 @@ fn score(scores: &Scores, label: &str) -> f32 {
 async fn t1_scores_agree_with_the_training_code() {
     let golden: Golden = golden("toxicity-minilm.json");
     assert!(golden.items.len() >= 30);
-    let engine = engine_with(MODEL, |config| config.screening = false).await;
+    let engine = engine_with(MODEL, |config| (config.screening, config.parts) = (false, false)).await;
     let texts: Vec<Arc<str>> = golden.items.iter().map(|item| item.text.as_str().into()).collect();
     let mut worst = (0.0, String::new());
     for (item, scores) in golden.items.iter().zip(classify_all(&engine, &texts).await) {
@@ -63,7 +63,7 @@ async fn t1_scores_agree_with_the_training_code() {
 #[tokio::test]
 async fn t1_each_stage_of_the_cascade_answers_as_the_training_code_says() {
     let golden: Golden = golden("toxicity-minilm.json");
-    let engine = engine(MODEL).await;
+    let engine = engine_with(MODEL, |config| config.parts = false).await;
     let mut seen = std::collections::BTreeSet::new();
     for item in &golden.items {
         let compared = engine.compare(MODEL, item.text.as_str().into(), Lane::Bulk).await.unwrap().unwrap();
@@ -86,6 +86,40 @@ async fn t1_each_stage_of_the_cascade_answers_as_the_training_code_says() {
     }
     assert_eq!(seen.len(), 2, "{seen:?}: the texts should reach both encoders");
     engine.shutdown().await;
+}
+
+/// One score for all of a text is next to nothing for a sentence among many: the parts say what it is.
+#[tokio::test]
+async fn t6_nothing_hides_among_harmless_sentences() {
+    const HARMLESS: &str = "The ferry left the harbour a little after six, when the fog had thinned enough for the lighthouse to show. Thank you for the \
+                            detailed explanation, I have added the reference to the article. The population of the town was counted again in \
+                            the spring census, and the committee will meet on Tuesday to discuss the budget for the new library.";
+    let engine = engine(MODEL).await;
+    let whole = engine_with(MODEL, |config| config.parts = false).await;
+    let harmless: Arc<str> = HARMLESS.repeat(6).into();
+    for (offence, label) in
+        [("All refugees are criminals and should be thrown out.", "hate"), ("shut up you stupid bitch", "insult")]
+    {
+        // Once within what the encoder reads at a time, once far beyond it.
+        for around in [1, 6] {
+            let text: Arc<str> = format!("{} {offence}", [HARMLESS].repeat(around).join(" ")).into();
+            let [missed] = classify_all(&whole, &[Arc::clone(&text)]).await.try_into().unwrap();
+            let [found] = classify_all(&engine, &[text]).await.try_into().unwrap();
+            assert!(score(&found, label) >= 0.5, "{label} {:.3} behind {around}", score(&found, label));
+            assert!(score(&missed, label) < score(&found, label));
+            assert!(!found.spans.is_empty(), "{label} behind {around}: the words are named");
+            assert!(
+                (score(&missed, "sentiment") - score(&found, "sentiment")).abs() < 0.05,
+                "the mood is that of all of it"
+            );
+        }
+    }
+    let [nothing] = classify_all(&engine, &[harmless]).await.try_into().unwrap();
+    let worst =
+        nothing.scores.iter().filter(|score| &*score.label != "sentiment").map(|score| score.score).fold(0.0, f32::max);
+    assert!(worst < 0.1, "{nothing:?}");
+    engine.shutdown().await;
+    whole.shutdown().await;
 }
 
 /// A set of the project's data, every `step`th row.

@@ -2,6 +2,7 @@
 //! cascade's share and price, JSON, and curves.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -39,6 +40,10 @@ pub(super) async fn measure(args: &Args, config: &EngineConfig) -> anyhow::Resul
             let name = format!("{name} (as first written)");
             sets.push(one(args, &engine, &name, seen, &rows, Form::Original).await?);
         }
+        if name == HIDDEN {
+            let name = format!("{name} (among harmless sentences)");
+            sets.push(one(args, &engine, &name, seen, &rows, Form::Hidden).await?);
+        }
     }
     let spec = engine.spec(model)?;
     let report = Report { model: Arc::clone(&spec.name), version: Arc::clone(&spec.version), sets };
@@ -75,7 +80,18 @@ fn wanted(args: &Args) -> anyhow::Result<Vec<(String, PathBuf, bool)>> {
 enum Form {
     Written,
     Original,
+    /// Between [`AROUND`].
+    Hidden,
 }
+
+/// The set whose texts are also judged among harmless sentences, where whoever wants to evade puts them.
+const HIDDEN: &str = "functional_heldout";
+/// What stands before and behind them.
+const AROUND: [&str; 2] = [
+    "The ferry left the harbour a little after six, when the fog had thinned enough for the lighthouse to show. Thank you for the detailed \
+     explanation, I have added the reference to the article.",
+    "The population of the town was counted again in the spring census. The committee will meet on Tuesday to discuss the budget.",
+];
 
 async fn one(
     args: &Args,
@@ -114,8 +130,12 @@ async fn one(
 
 /// What the pipeline judges of a text: as it reads, and without its disguises when it has any.
 fn readings(row: &Labelled, form: Form) -> impl Iterator<Item = Arc<str>> {
-    let original = row.original.as_deref().filter(|_| matches!(form, Form::Original));
-    let plain = Normalised::new(original.unwrap_or(&row.text));
+    let text = match form {
+        Form::Written => Cow::Borrowed(&*row.text),
+        Form::Original => Cow::Borrowed(row.original.as_deref().unwrap_or(&row.text)),
+        Form::Hidden => Cow::Owned([AROUND[0], &row.text, AROUND[1]].join(" ")),
+    };
+    let plain = Normalised::new(&text);
     let unmasked = plain.unmasked().map(|text| Arc::from(text.text()));
     std::iter::once(Arc::from(plain.text())).chain(unmasked)
 }
