@@ -431,6 +431,12 @@ whole = ["insult"]
         assert!(!answer.spans.is_empty(), "the offending word is named");
         assert_eq!(cascade.with_worst(whole.clone(), &[mild], "you are an idiot").scores, whole.scores);
         assert!(!cascade.is_harmless_part(&look, &own(0.0, 0.0)), "nobody can tell without a small encoder");
+        let spans = cascade.spans_by_sentence("A fine day! you are an idiot. Bye.");
+        assert!(
+            spans.iter().all(|span| &"A fine day! you are an idiot. Bye."[span.start..span.end] == "idiot"),
+            "{spans:?}"
+        );
+        assert!(!spans.is_empty());
         let without = cascade.with_parts(false);
         assert!(!without.has_parts() && without.part(&look, None, &own(0.9, 0.9)).is_empty());
     }
