@@ -223,12 +223,19 @@ impl Cascade {
         self.glance.iter().zip(logits).all(below)
     }
 
-    /// Need the encoder not read this part? `own` is what the small encoder makes of it, `look` what the first model made of all of the text.
-    pub(crate) fn is_harmless_part(&self, look: &FirstLook, own: &Scores) -> bool {
-        let Some(discounts) = &self.discounts else { return true };
-        let mut logits = self.mixed(look, own);
-        logits.iter_mut().zip(discounts).for_each(|(logit, discount)| *logit -= discount);
-        self.screening && self.has_glance() && logits.len() == self.labels.len() && self.below_cuts(&logits)
+    /// How far a part's logits, less their discounts, lie above the cuts at most; `None` when they lie below all of them and the encoder need not
+    /// read it. `own` is what the small encoder makes of it, `look` what the first model made of all of the text.
+    pub(crate) fn doubt(&self, look: &FirstLook, own: Option<&Scores>, screened: bool) -> Option<f32> {
+        let Some(own) = own.filter(|own| self.has_glance() && own.scores.len() == self.labels.len()) else {
+            // Nobody knows.
+            return Some(f32::INFINITY);
+        };
+        let above = |((logit, discount), glance): ((f32, &f32), &GlanceLabel)| {
+            Some(logit - discount - self::logit(glance.cut?))
+        };
+        let logits = self.mixed(look, own).into_iter().zip(self.discounts.iter().flatten()).zip(&self.glance);
+        let most = logits.filter_map(above).fold(f32::NEG_INFINITY, f32::max);
+        (most >= 0.0 || !(screened && self.screening)).then_some(most)
     }
 
     /// A part's logits, less their discount; as [`Cascade::combine`].
@@ -430,7 +437,11 @@ whole = ["insult"]
         assert_eq!(by_label(&answer)["insult"], by_label(&whole)["insult"]);
         assert!(!answer.spans.is_empty(), "the offending word is named");
         assert_eq!(cascade.with_worst(whole.clone(), &[mild], "you are an idiot").scores, whole.scores);
-        assert!(!cascade.is_harmless_part(&look, &own(0.0, 0.0)), "nobody can tell without a small encoder");
+        assert_eq!(
+            cascade.doubt(&look, Some(&own(0.0, 0.0)), true),
+            Some(f32::INFINITY),
+            "nobody knows without a small encoder"
+        );
         let spans = cascade.spans_by_sentence("A fine day! you are an idiot. Bye.");
         assert!(
             spans.iter().all(|span| &"A fine day! you are an idiot. Bye."[span.start..span.end] == "idiot"),

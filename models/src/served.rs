@@ -31,6 +31,9 @@ use crate::{
 
 /// Parts of one text that are judged at the same time.
 const PARTS_AT_ONCE: usize = 8;
+/// Parts of one text that the large encoder reads: what is in 20,000 bytes of abuse is known from fewer, and a text must not cost what
+/// hundreds cost.
+const PARTS_READ: usize = 32;
 
 /// The batcher and the instances' threads, to be joined at the end.
 type Tasks = (JoinHandle<()>, Vec<thread::JoinHandle<()>>);
@@ -194,7 +197,7 @@ impl Served {
         Ok(Some(Compared { served: cascade.with_worst(served, &doubted, &text), by, whole }))
     }
 
-    /// The logits of those parts that the encoder read: all, or with `screened` those that the small one doubts.
+    /// The logits of those parts that the encoder read: with `screened` those that the small one doubts, of very many the most doubtful.
     async fn judge_parts(
         &self,
         (cascade, look): (&Cascade, &FirstLook),
@@ -202,24 +205,20 @@ impl Served {
         lane: Lane,
         screened: bool,
     ) -> Result<Vec<Vec<f32>>, ModelError> {
-        let judge = |part: Prepared| async move {
+        let glanced = few_at_once(parts.into_iter().map(|part| async move {
             let glance = self.glance_at(&part, lane).await;
-            if screened && glance.as_ref().is_some_and(|glance| cascade.is_harmless_part(look, glance)) {
-                return Ok(None);
-            }
-            let own = self.scores_of(self.queued(self.place()?, part, lane).await?)?;
-            Ok(Some(cascade.part(look, glance.as_ref(), &own)))
-        };
-        let mut judged = Vec::new();
-        let mut parts = parts.into_iter().map(judge);
-        loop {
-            // A few at a time: one long text must not fill the queue.
-            let some = futures::future::try_join_all(parts.by_ref().take(PARTS_AT_ONCE)).await?;
-            if some.is_empty() {
-                return Ok(judged);
-            }
-            judged.extend(some.into_iter().flatten());
+            Ok(cascade.doubt(look, glance.as_ref(), screened).map(|doubt| (doubt, part, glance)))
+        }));
+        let mut doubted: Vec<_> = glanced.await?.into_iter().flatten().collect();
+        if doubted.len() > PARTS_READ {
+            doubted.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
+            doubted.truncate(PARTS_READ);
         }
+        few_at_once(doubted.into_iter().map(|(_, part, glance)| async move {
+            let own = self.scores_of(self.queued(self.place()?, part, lane).await?)?;
+            Ok(cascade.part(look, glance.as_ref(), &own))
+        }))
+        .await
     }
 
     async fn prepare_with_parts(
@@ -346,6 +345,20 @@ impl Served {
             }
         });
         let _ = joined.await;
+    }
+}
+
+/// The answers of all, [`PARTS_AT_ONCE`] at a time: one long text must not fill the queue.
+async fn few_at_once<T>(
+    mut asked: impl Iterator<Item = impl Future<Output = Result<T, ModelError>>>,
+) -> Result<Vec<T>, ModelError> {
+    let mut answers = Vec::new();
+    loop {
+        let some = futures::future::try_join_all(asked.by_ref().take(PARTS_AT_ONCE)).await?;
+        if some.is_empty() {
+            return Ok(answers);
+        }
+        answers.extend(some);
     }
 }
 

@@ -228,11 +228,11 @@ impl<'a> Falling<'a> {
             add(sums, line);
             self.size += 1;
         }
-        if self.size > self.window || entered.is_none() {
-            if let Some(line) = self.leaving.next() {
-                take(sums, line);
-                self.size -= 1;
-            }
+        if (self.size > self.window || entered.is_none())
+            && let Some(line) = self.leaving.next()
+        {
+            take(sums, line);
+            self.size -= 1;
         }
         let size = self.size as f32;
         for (mean, sum) in means.iter_mut().zip(sums) {
