@@ -57,11 +57,17 @@ impl TextEncoder {
         Self { emoji_names, ..self }
     }
 
-    /// Long texts have parts: see [`TextEncoder::encode_parts`].
-    #[must_use]
-    pub fn with_parts(self, spec: &PartsSpec) -> Self {
-        let ends = spec.ends.iter().filter_map(|token| self.tokenizer.token_to_id(token)).collect();
-        Self { parts: Some((spec.clone(), ends)), ..self }
+    /// Long texts have parts: see [`TextEncoder::encode_parts`]. An end that the vocabulary lacks is refused.
+    pub fn with_parts(self, spec: &PartsSpec) -> Result<Self, ModelError> {
+        let end = |token: &String| {
+            self.tokenizer.token_to_id(token).ok_or_else(|| {
+                let message =
+                    format!("`cascade.parts.ends` names `{token}`, which the tokenizer does not have: take it out");
+                ModelError::InvalidInput(message)
+            })
+        };
+        let ends = spec.ends.iter().map(end).collect::<Result<_, _>>()?;
+        Ok(Self { parts: Some((spec.clone(), ends)), ..self })
     }
 
     /// Token ids of `text`, between 1 and `max_tokens` of them.
@@ -233,6 +239,28 @@ mod tests {
     #[test]
     fn long_texts_are_cut_with_their_special_tokens() {
         assert_eq!(encoder(4).unwrap().encode("good evening good evening good").unwrap(), [2, 4, 5, 3]);
+    }
+
+    #[test]
+    fn t6_parts_have_special_tokens_of_their_own_and_read_what_the_whole_is_cut_by() {
+        let spec = PartsSpec {
+            ends: vec!["good".into()],
+            from: 4,
+            least: 2,
+            most: 4,
+            overlap: 1,
+            discount: 1.0,
+            discounts: Default::default(),
+            whole: Vec::new(),
+        };
+        let encoder_of = || encoder(6).unwrap();
+        let encoder = encoder_of().with_parts(&spec).unwrap();
+        let (whole, parts) = encoder.encode_parts("evening good evening evening good evening evening").unwrap();
+        assert_eq!(whole, [2, 5, 4, 5, 5, 3]);
+        assert_eq!(parts, [vec![2, 5, 4, 3], vec![2, 5, 5, 4, 3], vec![2, 5, 5, 3]]);
+        assert_eq!(encoder.encode_parts("good evening").unwrap(), (vec![2, 4, 5, 3], Vec::new()));
+        let wrong = PartsSpec { ends: vec!["night".into()], ..spec };
+        assert!(encoder_of().with_parts(&wrong).unwrap_err().to_string().contains("`night`"));
     }
 
     #[test]
