@@ -50,7 +50,9 @@ impl Preparer {
                 let encoder = encoder.with_emoji_names(spec.emoji_names);
                 let parts = spec.cascade.as_ref().and_then(|cascade| cascade.parts.as_ref());
                 Self::Tokens(Box::new(match parts {
-                    Some(parts) => encoder.with_parts(parts)?,
+                    Some(parts) => encoder
+                        .with_parts(parts)
+                        .map_err(|message| ModelError::BadSpec { path: folder.path.join("model.toml"), message })?,
                     None => encoder,
                 }))
             }
