@@ -428,7 +428,10 @@ impl Drop for Inner {
             self.shard.flush();
             Ok(())
         };
-        let closed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(flush));
+        let closed = match self.folder.join("shard").is_dir() {
+            true => std::panic::catch_unwind(std::panic::AssertUnwindSafe(flush)),
+            false => Ok(Err(internal("its folder is gone"))),
+        };
         if let Err(error) = closed.unwrap_or_else(|_| Err(internal("the shard cannot be flushed"))) {
             tracing::warn!(index.error = %error, "the index did not close cleanly; it is made anew at the next start");
             std::mem::forget(Arc::clone(&self.shard));

@@ -21,8 +21,8 @@ type Cut = (&'static str, &'static str);
 enum Source {
     /// The highest of these labels; the category holds when one of them reaches its cut-off.
     Highest(&'static [Cut]),
-    /// The lowest of these labels, all of which must be there; the category holds when all of them reach their cut-offs.
-    All(&'static [Cut]),
+    /// The lower of two such, both of which must be there; the category holds when both do.
+    Both(&'static [Cut], &'static [Cut]),
     /// No model of ours will tell: always 0, from no input.
     NotJudged,
 }
@@ -41,14 +41,18 @@ const fn row(name: &'static str, text: Source, image: Source) -> Row {
     Row { name, text, image }
 }
 
-use Source::{All, Highest, NotJudged};
+use Source::{Both, Highest, NotJudged};
+
+/// Against people for what they are: Jigsaw's `identity_hate` is slurs and abuse, hate in ordinary words is found by `hate` alone.
+const HATE: &[Cut] = &[("identity_hate", "identity_hate"), ("hate", "hate"), ("sexism", "sexism")];
+const THREAT: &[Cut] = &[("threat", "threat")];
 
 /// In OpenAI's order.
 const TABLE: [Row; 13] = [
     row("harassment", Highest(&[("insult", "insult")]), NotJudged),
-    row("harassment/threatening", Highest(&[("threat", "threat")]), NotJudged),
-    row("hate", Highest(&[("identity_hate", "identity_hate"), ("sexism", "sexism")]), NotJudged),
-    row("hate/threatening", All(&[("identity_hate", "identity_hate"), ("threat", "threat")]), NotJudged),
+    row("harassment/threatening", Highest(THREAT), NotJudged),
+    row("hate", Highest(HATE), NotJudged),
+    row("hate/threatening", Both(HATE, THREAT), NotJudged),
     row("illicit", Highest(&[("illicit", "illicit")]), NotJudged),
     row("illicit/violent", Highest(&[("illicit_violent", "illicit_violent")]), NotJudged),
     row("self-harm", Highest(&[("self_harm", "self_harm")]), Highest(&[("self_harm", "self_harm")])),
@@ -181,11 +185,13 @@ impl Source {
             let cut = policy.threshold(threshold).map_or(DEFAULT_CUT, |cut| cut as f32);
             Some((score, score >= cut))
         };
+        let highest =
+            |cuts: &[Cut]| cuts.iter().filter_map(of).reduce(|(a, holds), (b, also)| (a.max(b), holds || also));
         match self {
-            Highest(cuts) => cuts.iter().filter_map(of).reduce(|(a, holds), (b, also)| (a.max(b), holds || also)),
-            All(cuts) => {
-                let all: Option<Vec<(f32, bool)>> = cuts.iter().map(of).collect();
-                all?.into_iter().reduce(|(a, holds), (b, also)| (a.min(b), holds && also))
+            Highest(cuts) => highest(cuts),
+            Both(one, other) => {
+                let ((a, holds), (b, also)) = (highest(one)?, highest(other)?);
+                Some((a.min(b), holds && also))
             }
             NotJudged => None,
         }
@@ -203,7 +209,7 @@ impl Source {
         };
         match self {
             Highest(cuts) => names(cuts),
-            All(cuts) => format!("all of {}", names(cuts)),
+            Both(one, other) => format!("{}, each together with {}", names(one), names(other)),
             NotJudged => "–".to_owned(),
         }
     }
@@ -284,6 +290,13 @@ mod tests {
         );
         assert_eq!(inputs["sexual"], json!(["text"]));
         assert_eq!(held(&more), ["hate", "sexual", "violence/graphic"], "by 0.5, where the policy names no threshold");
+        let plain = judged(Modality::Text, &[("identity_hate", 0.02), ("hate", 0.9375), ("threat", 0.625)]);
+        assert_eq!(json_of(&plain.scores())["hate/threatening"], json!(0.625));
+        assert_eq!(
+            held(&plain),
+            ["harassment/threatening", "hate", "hate/threatening", "violence"],
+            "hate in ordinary words is hate"
+        );
     }
 
     #[test]

@@ -190,7 +190,9 @@ pub async fn analyze(
         if analysis.spans { score_sentences(&app, &caller.tenant, &analysis.text, &whole).await? } else { Vec::new() };
     let mut attribute_scores = BTreeMap::new();
     for wanted in analysis.attributes {
-        let Some(value) = whole.get(wanted.label).copied() else {
+        let highest =
+            |scores: &Scores| wanted.labels.iter().filter_map(|label| scores.get(*label)).copied().reduce(f32::max);
+        let Some(value) = highest(&whole) else {
             // The model is there, and did not say: it failed, and `pipeline.on_model_failure.check` let the text pass.
             return Err(ApiError::unavailable(
                 "unavailable",
@@ -203,7 +205,7 @@ pub async fn analyze(
         let of_sentence = |(sentence, scores): &(Sentence<'_>, Scores)| SpanScore {
             begin: sentence.begin,
             end: sentence.end,
-            score: Score::probability(scores.get(wanted.label).copied().unwrap_or(0.0)),
+            score: Score::probability(highest(scores).unwrap_or(0.0)),
         };
         let span_scores = spans.iter().map(of_sentence).collect();
         attribute_scores.insert(wanted.name, AttributeScores { summary_score: Score::probability(value), span_scores });

@@ -2,7 +2,7 @@
 import { Alert, Button, Group, Menu, Stack, Text, Title } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
 import { useLocation } from 'wouter';
 import { client, take } from '../../api/client';
 import { caseQuery, decisionQuery } from '../../api/queries';
@@ -226,7 +226,8 @@ function Loaded({ page }: { page: CasePage }) {
   };
   const running = useRef(run);
   running.current = run;
-  useEffect(() => {
+  // Before the case is painted: a key that is pressed as soon as it is seen counts.
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const typing = takesText(document.activeElement as HTMLElement | null);
       const dialog = document.querySelector('[role="dialog"]') !== null;

@@ -5,22 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use models::Engine;
 
-/// Perspective's name, our labels. The first label that a loaded model gives answers; without one the attribute is unknown here: no
-/// score is made up.
-const TABLE: [(&str, &[&str]); 13] = [
-    ("TOXICITY", &["toxic"]),
-    ("SEVERE_TOXICITY", &["severe_toxic"]),
-    ("IDENTITY_ATTACK", &["identity_hate"]),
-    ("INSULT", &["insult"]),
-    ("PROFANITY", &["profanity", "obscene"]),
-    ("THREAT", &["threat"]),
-    ("SEXUALLY_EXPLICIT", &["sexually_explicit", "sexual_explicit"]),
-    ("FLIRTATION", &["flirtation"]),
-    ("SPAM", &["spam"]),
-    ("OBSCENE", &["obscene"]),
-    ("INFLAMMATORY", &["inflammatory"]),
-    ("TOXICITY_FAST", &["toxic"]),
-    ("UNSUBSTANTIAL", &["unsubstantial"]),
+/// How an attribute's score comes from the labels that loaded models give.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// The first of these that there is: the others are lesser stand-ins.
+    First(&'static [&'static str]),
+    /// The highest of these: each finds some of what the attribute means.
+    Highest(&'static [&'static str]),
+}
+
+use Source::{First, Highest};
+
+/// Perspective's name, our labels. Without a label the attribute is unknown here: no score is made up.
+const TABLE: [(&str, Source); 13] = [
+    ("TOXICITY", First(&["toxic"])),
+    ("SEVERE_TOXICITY", First(&["severe_toxic"])),
+    // Jigsaw's `identity_hate` is slurs and abuse; hate in ordinary words is found by `hate` alone.
+    ("IDENTITY_ATTACK", Highest(&["identity_hate", "hate"])),
+    ("INSULT", First(&["insult"])),
+    ("PROFANITY", First(&["profanity", "obscene"])),
+    ("THREAT", First(&["threat"])),
+    ("SEXUALLY_EXPLICIT", First(&["sexually_explicit", "sexual_explicit"])),
+    ("FLIRTATION", First(&["flirtation"])),
+    ("SPAM", First(&["spam"])),
+    ("OBSCENE", First(&["obscene"])),
+    ("INFLAMMATORY", First(&["inflammatory"])),
+    ("TOXICITY_FAST", First(&["toxic"])),
+    ("UNSUBSTANTIAL", First(&["unsubstantial"])),
 ];
 /// The language of models that name none.
 pub(super) const DEFAULT_LANGUAGE: &str = "en";
@@ -51,13 +62,18 @@ impl Offer {
         Self { labels }
     }
 
-    /// The label that answers an attribute, by its name with or without `@version` and the suffix `_EXPERIMENTAL`, whose scores
-    /// became the production ones.
-    pub fn label(&self, name: &str) -> Option<&'static str> {
+    /// The labels whose highest score answers an attribute, by its name with or without `@version` and the suffix `_EXPERIMENTAL`, whose
+    /// scores became the production ones. None where no loaded model answers it.
+    pub fn labels(&self, name: &str) -> Vec<&'static str> {
         let name = name.split_once('@').map_or(name, |(name, _)| name);
         let name = name.strip_suffix("_EXPERIMENTAL").unwrap_or(name);
-        let (_, labels) = TABLE.into_iter().find(|(attribute, _)| *attribute == name)?;
-        labels.iter().copied().find(|label| self.labels.contains_key(*label))
+        let there =
+            |labels: &'static [&'static str]| labels.iter().copied().filter(|label| self.labels.contains_key(*label));
+        match TABLE.into_iter().find(|(attribute, _)| *attribute == name) {
+            Some((_, First(labels))) => there(labels).take(1).collect(),
+            Some((_, Highest(labels))) => there(labels).collect(),
+            None => Vec::new(),
+        }
     }
 
     /// Is a text in this language (`en`, `en-GB`, `hi-Latn`) in the reach of the label's models?
@@ -77,7 +93,7 @@ impl Offer {
 
     /// Every attribute that can be scored.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        TABLE.into_iter().map(|(name, _)| name).filter(|name| self.label(name).is_some())
+        TABLE.into_iter().map(|(name, _)| name).filter(|name| !self.labels(name).is_empty())
     }
 
     #[cfg(test)]
@@ -107,25 +123,23 @@ mod tests {
     fn i5_attributes_map_to_the_labels_that_there_are() {
         let offer = Offer::with(&JIGSAW);
         for (name, label) in [
-            ("TOXICITY", Some("toxic")),
-            ("SEVERE_TOXICITY", Some("severe_toxic")),
-            ("IDENTITY_ATTACK", Some("identity_hate")),
-            ("INSULT", Some("insult")),
-            ("PROFANITY", Some("obscene")),
-            ("THREAT", Some("threat")),
-            ("SPAM", Some("spam")),
-            ("OBSCENE", Some("obscene")),
-            ("TOXICITY_FAST", Some("toxic")),
-            ("TOXICITY@6", Some("toxic")),
-            ("INSULT_EXPERIMENTAL", Some("insult")),
-            ("INSULT_EXPERIMENTAL@1", Some("insult")),
-            ("toxicity", None),
-            ("SEXUALLY_EXPLICIT", None),
-            ("FLIRTATION", None),
-            ("AFFINITY_EXPERIMENTAL", None),
-            ("", None),
+            ("TOXICITY", "toxic"),
+            ("SEVERE_TOXICITY", "severe_toxic"),
+            ("IDENTITY_ATTACK", "identity_hate"),
+            ("INSULT", "insult"),
+            ("PROFANITY", "obscene"),
+            ("THREAT", "threat"),
+            ("SPAM", "spam"),
+            ("OBSCENE", "obscene"),
+            ("TOXICITY_FAST", "toxic"),
+            ("TOXICITY@6", "toxic"),
+            ("INSULT_EXPERIMENTAL", "insult"),
+            ("INSULT_EXPERIMENTAL@1", "insult"),
         ] {
-            assert_eq!(offer.label(name), label, "{name}");
+            assert_eq!(offer.labels(name), [label], "{name}");
+        }
+        for name in ["toxicity", "SEXUALLY_EXPLICIT", "FLIRTATION", "AFFINITY_EXPERIMENTAL", ""] {
+            assert!(offer.labels(name).is_empty(), "{name}");
         }
         assert_eq!(offer.names().count(), 9);
         assert_eq!(Offer::default().names().count(), 0, "no model, no attribute");
@@ -133,11 +147,16 @@ mod tests {
 
     #[test]
     fn i5_a_model_with_more_labels_brings_more_attributes() {
-        let offer = Offer::with(&[("profanity", &["en"]), ("obscene", &["en"]), ("sexually_explicit", &["en", "de"])]);
-        assert_eq!(
-            (offer.label("PROFANITY"), offer.label("SEXUALLY_EXPLICIT")),
-            (Some("profanity"), Some("sexually_explicit"))
-        );
+        let offer = Offer::with(&[
+            ("profanity", &["en"]),
+            ("obscene", &["en"]),
+            ("sexually_explicit", &["en", "de"]),
+            ("hate", &["en"]),
+            ("identity_hate", &["en"]),
+        ]);
+        assert_eq!(offer.labels("PROFANITY"), ["profanity"], "`obscene` only stands in for it");
+        assert_eq!(offer.labels("SEXUALLY_EXPLICIT"), ["sexually_explicit"]);
+        assert_eq!(offer.labels("IDENTITY_ATTACK"), ["identity_hate", "hate"], "both count");
         for (language, spoken) in
             [("en", true), ("en-GB", true), ("EN", true), ("de", true), ("de_AT", true), ("fr", false), ("", false)]
         {

@@ -47,7 +47,7 @@ pub(super) fn settle(
     }
     let detected = detect(&analysis.text);
     if detected.is_empty() {
-        let label = analysis.attributes.first().map(|wanted| wanted.label);
+        let label = analysis.attributes.first().and_then(|wanted| wanted.labels.first());
         let usual = label.map_or(DEFAULT_LANGUAGE, |label| offer.usual_language(label));
         return Ok(Spoken { languages: vec![usual.to_owned()], detected });
     }
@@ -59,8 +59,8 @@ pub(super) fn settle(
 
 /// The first attribute whose models know none of these languages.
 fn deaf<'a>(analysis: &'a Analysis, offer: &Offer, languages: &[String]) -> Option<&'a str> {
-    let knows = |label: &str| languages.iter().any(|language| offer.speaks(label, language));
-    analysis.attributes.iter().find(|wanted| !knows(wanted.label)).map(|wanted| wanted.name.as_str())
+    let knows = |label: &&str| languages.iter().any(|language| offer.speaks(label, language));
+    analysis.attributes.iter().find(|wanted| !wanted.labels.iter().any(knows)).map(|wanted| wanted.name.as_str())
 }
 
 /// Clients look for the phrase `does not support request languages`.

@@ -25,8 +25,8 @@ pub(super) struct Analysis {
 pub(super) struct Wanted {
     /// As the request wrote it.
     pub(super) name: String,
-    /// The label that answers it.
-    pub(super) label: &'static str,
+    /// The labels whose highest score answers it: one at least.
+    pub(super) labels: Vec<&'static str>,
     /// Scores below are left out.
     pub(super) threshold: Option<f32>,
 }
@@ -132,10 +132,11 @@ fn attributes(requested: &Value, offer: &Offer) -> Result<Vec<Wanted>, ApiError>
 
 fn wanted(name: &str, options: &Value, offer: &Offer) -> Result<Wanted, ApiError> {
     let name: String = name.chars().take(100).collect();
-    let Some(label) = offer.label(&name) else {
+    let labels = offer.labels(&name);
+    if labels.is_empty() {
         let known = offer.names().collect::<Vec<_>>().join(", ");
         return Err(wrong("requestedAttributes", format!("Unknown requested attribute: {name} (known here: {known})")));
-    };
+    }
     if !matches!(options, Value::Null | Value::Object(_)) {
         return Err(wrong("requestedAttributes", format!("The options of {name} must be an object: send {{}}.")));
     }
@@ -153,7 +154,7 @@ fn wanted(name: &str, options: &Value, offer: &Offer) -> Result<Wanted, ApiError
         Value::Number(number) => number.as_f64().map(|number| number as f32),
         _ => return Err(wrong("requestedAttributes", format!("The scoreThreshold of {name} must be a number."))),
     };
-    Ok(Wanted { name, label, threshold })
+    Ok(Wanted { name, labels, threshold })
 }
 
 #[cfg(test)]
@@ -184,8 +185,11 @@ mod tests {
             (analysis.text.as_str(), analysis.spans, analysis.client_token.as_deref()),
             ("hello", false, Some("abc"))
         );
-        let wanted: Vec<_> =
-            analysis.attributes.iter().map(|wanted| (wanted.name.as_str(), wanted.label, wanted.threshold)).collect();
+        let wanted: Vec<_> = analysis
+            .attributes
+            .iter()
+            .map(|wanted| (wanted.name.as_str(), wanted.labels[0], wanted.threshold))
+            .collect();
         assert_eq!(wanted, [("TOXICITY", "toxic", None), ("INSULT", "insult", Some(0.5))]);
     }
 
