@@ -102,6 +102,7 @@ mod tests {
             ("what a stupid idiot!", &["stupid idiot"]),
             ("IDIOTS, all of you", &["IDIOTS"]),
             ("the weather is nice today", &[]),
+            ("the ferry left the harbour in the fog", &[]),
             ("", &[]),
         ] {
             assert_eq!(marked(text), expected, "{text}");
