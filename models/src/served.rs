@@ -209,11 +209,7 @@ impl Served {
             let glance = self.glance_at(&part, lane).await;
             Ok(cascade.doubt(look, glance.as_ref(), screened).map(|doubt| (doubt, part, glance)))
         }));
-        let mut doubted: Vec<_> = glanced.await?.into_iter().flatten().collect();
-        if doubted.len() > PARTS_READ {
-            doubted.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
-            doubted.truncate(PARTS_READ);
-        }
+        let doubted = most_doubtful(glanced.await?.into_iter().flatten().collect());
         few_at_once(doubted.into_iter().map(|(_, part, glance)| async move {
             let own = self.scores_of(self.queued(self.place()?, part, lane).await?)?;
             Ok(cascade.part(look, glance.as_ref(), &own))
@@ -348,6 +344,15 @@ impl Served {
     }
 }
 
+/// Of very many parts those that are doubted most, of equals the first ones.
+fn most_doubtful<P, G>(mut doubted: Vec<(f32, P, G)>) -> Vec<(f32, P, G)> {
+    if doubted.len() > PARTS_READ {
+        doubted.sort_by(|(one, ..), (other, ..)| other.total_cmp(one));
+        doubted.truncate(PARTS_READ);
+    }
+    doubted
+}
+
 /// The answers of all, [`PARTS_AT_ONCE`] at a time: one long text must not fill the queue.
 async fn few_at_once<T>(
     mut asked: impl Iterator<Item = impl Future<Output = Result<T, ModelError>>>,
@@ -458,5 +463,24 @@ impl Batcher {
                 Ok(None) | Err(_) => return,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t6_of_very_many_parts_the_most_doubtful_are_read() {
+        let few = vec![(1.0, 0, ()), (3.0, 1, ()), (2.0, 2, ())];
+        assert_eq!(most_doubtful(few.clone()), few, "all, in their order");
+        let doubt = |part: usize| if part.is_multiple_of(2) { part as f32 } else { 0.0 };
+        let many: Vec<_> = (0..100).map(|part| (doubt(part), part, ())).collect();
+        let read: Vec<usize> = most_doubtful(many).into_iter().map(|(_, part, ())| part).collect();
+        let worst: Vec<usize> = (0..100).rev().filter(|part| part % 2 == 0).take(PARTS_READ).collect();
+        assert_eq!(read, worst);
+        let nobody_knows: Vec<_> = (0..100).map(|part| (f32::INFINITY, part, ())).collect();
+        let read: Vec<usize> = most_doubtful(nobody_knows).into_iter().map(|(_, part, ())| part).collect();
+        assert_eq!(read, (0..PARTS_READ).collect::<Vec<_>>());
     }
 }

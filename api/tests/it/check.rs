@@ -79,6 +79,32 @@ async fn t3_spam_is_cut_at_its_score() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn t4_every_message_has_its_toxicity_sentiment_flag_and_reason() {
+    let service = Service::start_with(|config| {
+        config.models.load = ["embed-minilm", "toxicity-minilm"].map(|name| format!("fake:{name}")).to_vec();
+        config.pipeline.text_models = vec!["toxicity-minilm".to_owned()];
+        config.pipeline.picture_models = Vec::new();
+    })
+    .await;
+    let items = [
+        (json!({ "text": "fake:toxic=0.9375 fake:sentiment=0.125" }), 0.9375, 0.125, true),
+        (json!({ "text": "fake:sentiment=0.875" }), 0.0, 0.875, false),
+    ];
+    for (message, toxicity, sentiment, flagged) in items {
+        let judged = service.post("/v1/check", &message).await.expect(200);
+        let score = |label: &str| judged["scores"][label].as_f64().unwrap();
+        assert!(
+            (score("toxic") - toxicity).abs() < 0.02 && (score("sentiment") - sentiment).abs() < 1e-6,
+            "{judged:#}"
+        );
+        assert_eq!(judged["flagged"], flagged, "{judged:#}");
+        let reasons = judged["reasons"].as_array().unwrap();
+        assert_eq!(!reasons.is_empty(), flagged);
+        assert!(reasons.iter().all(|reason| !reason["text"].as_str().unwrap().is_empty()), "{judged:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn f1_a_picture_is_judged_from_base64_and_from_a_form() {
     let service = Service::start().await;
     let picture = png(3, 250);

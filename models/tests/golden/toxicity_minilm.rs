@@ -88,6 +88,23 @@ async fn t1_each_stage_of_the_cascade_answers_as_the_training_code_says() {
     engine.shutdown().await;
 }
 
+#[tokio::test]
+async fn t4_sentiment_follows_the_mood() {
+    let engine = engine(MODEL).await;
+    for (text, glad) in [
+        ("What a wonderful evening, thank you all so much!", true),
+        ("I love this song, it makes me so happy", true),
+        ("This is the worst service ever, I am so disappointed.", false),
+        ("The film was boring and far too long", false),
+    ] {
+        let [judged] = classify_all(&engine, &[text.into()]).await.try_into().unwrap();
+        let sentiment = score(&judged, "sentiment");
+        assert!(if glad { sentiment > 0.7 } else { sentiment < 0.3 }, "{sentiment:.3} {text}");
+        assert!(score(&judged, "toxic") < 0.5, "a bad mood is no offence: {text}");
+    }
+    engine.shutdown().await;
+}
+
 /// One score for all of a text is next to nothing for a sentence among many: the parts say what it is.
 #[tokio::test]
 async fn t6_nothing_hides_among_harmless_sentences() {
