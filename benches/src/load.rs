@@ -115,7 +115,7 @@ pub async fn run_any(
     Ok(answered)
 }
 
-/// Sends each request until it is accepted; answers how often one came back with 429.
+/// Sends each request until it is accepted, and waits as long as a refusal says; answers how often one came back with 429.
 pub async fn run_until_accepted(base: &str, requests: Arc<Vec<Request>>, senders: usize) -> anyhow::Result<usize> {
     let next = Arc::new(AtomicUsize::new(0));
     let mut tasks = tokio::task::JoinSet::new();
@@ -132,7 +132,9 @@ pub async fn run_until_accepted(base: &str, requests: Arc<Vec<Request>>, senders
                     }
                     anyhow::ensure!(response.status().as_u16() == 429, "answered {}", response.status());
                     refused += 1;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let wait =
+                        response.headers().get("retry-after-ms").and_then(|wait| wait.to_str().ok()?.parse().ok());
+                    tokio::time::sleep(Duration::from_millis(wait.context("a refusal says how long to wait")?)).await;
                 }
             }
             anyhow::Ok(refused)
