@@ -180,7 +180,11 @@ impl Engine {
             });
         }
         let models = all(loading).await?;
-        let _ = tokio::task::spawn_blocking(heap::give_back).await;
+        let _ = tokio::task::spawn_blocking({
+            let root = repository.root().to_owned();
+            move || heap::give_back(&root)
+        })
+        .await;
         Self::of(models)
     }
 

@@ -35,7 +35,7 @@ impl Converter for MiniLmClassifier {
         keep(model, into, CHANGES)?;
         let changes = read(&model.join(CHANGES))?;
         let graph = classifier(&config, &read(&from.join("model.safetensors"))?.into(), &Changes::parse(&changes)?)?;
-        write_graph(&graph, &into.join("model.onnx"))?;
+        write_graph(graph, into)?;
         let path = model.join("model.toml");
         let spec = std::fs::read_to_string(&path).map_err(|error| io_error("read", &path, &error))?;
         if ModelSpec::parse(&spec, &path)?.cascade.is_some_and(|cascade| cascade.glance.is_some()) {

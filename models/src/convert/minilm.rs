@@ -36,7 +36,7 @@ impl Converter for MiniLm {
     fn convert(&self, from: &Path, _model: &Path, into: &Path) -> Result<(), ModelError> {
         let config = Config::parse(&read(&from.join("config.json"))?)?;
         let graph = embedder(&config, &read(&from.join("model.safetensors"))?.into())?;
-        write_graph(&graph, &into.join("model.onnx"))?;
+        write_graph(graph, into)?;
         self.wanted().iter().try_for_each(|wanted| take(from, into, wanted.name))
     }
 }

@@ -102,10 +102,14 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|error| io_error("read", path, &error))
 }
 
-fn write_graph(graph: &onnx::Graph, path: &Path) -> Result<(), ModelError> {
-    let file = File::create(path).map_err(|error| io_error("create", path, &error))?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    graph.write(&mut out).and_then(|()| out.flush()).map_err(|error| io_error("write", path, &error))
+/// Writes `model.onnx` and its weights, `model.onnx.data`, into folder `into`.
+fn write_graph(graph: onnx::Graph, into: &Path) -> Result<(), ModelError> {
+    const DATA: &str = "model.onnx.data";
+    let (path, data_path) = (into.join("model.onnx"), into.join(DATA));
+    let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(|error| io_error("create", path, &error));
+    let (mut out, mut data) = (create(&path)?, create(&data_path)?);
+    let written = graph.write(&mut out, &mut data, DATA).and_then(|()| data.flush()).and_then(|()| out.flush());
+    written.map_err(|error| io_error("write", &path, &error))
 }
 
 fn io_error(what: &str, path: &Path, error: &std::io::Error) -> ModelError {

@@ -76,7 +76,7 @@ impl Converter for NsfwJs {
             group.unpack(&bytes, &mut weights)?;
         }
         let graph = keras::graph(model.model_topology.model_config.config, weights, "probabilities")?;
-        write_graph(&graph, &into.join("model.onnx"))
+        write_graph(graph, into)
     }
 }
 

@@ -7,11 +7,7 @@ use std::{
     ops::Range,
 };
 
-use prost::{
-    Message,
-    bytes::Bytes,
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len},
-};
+use prost::{Message, bytes::Bytes};
 
 /// `TensorProto.DataType.FLOAT`.
 pub(crate) const FLOAT: i32 = 1;
@@ -31,24 +27,27 @@ struct OperatorSetId {
     version: i64,
 }
 
-/// `ModelProto` without its graph, which [`Graph::write`] streams.
 #[derive(Clone, PartialEq, Message)]
 struct Model {
     #[prost(int64, tag = "1")]
     ir_version: i64,
     #[prost(string, tag = "2")]
     producer_name: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<Body>,
     #[prost(message, repeated, tag = "8")]
     opset_import: Vec<OperatorSetId>,
 }
 
-/// `GraphProto` without its initializers, which [`Graph::write`] streams.
+/// `GraphProto`.
 #[derive(Clone, PartialEq, Message)]
 struct Body {
     #[prost(message, repeated, tag = "1")]
     node: Vec<Node>,
     #[prost(string, tag = "2")]
     name: String,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<Tensor>,
     #[prost(message, repeated, tag = "11")]
     input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
@@ -93,6 +92,19 @@ struct Tensor {
     name: String,
     #[prost(bytes = "bytes", tag = "9")]
     raw_data: Bytes,
+    #[prost(message, repeated, tag = "13")]
+    external_data: Vec<Entry>,
+    #[prost(int32, tag = "14")]
+    data_location: i32,
+}
+
+/// `StringStringEntryProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -167,13 +179,12 @@ impl Value {
 #[derive(Debug)]
 pub(crate) struct Graph {
     body: Body,
-    initializers: Vec<Tensor>,
 }
 
 impl Graph {
     /// An empty graph.
     pub(crate) fn new(name: &str) -> Self {
-        Self { body: Body { name: name.into(), ..Body::default() }, initializers: Vec::new() }
+        Self { body: Body { name: name.into(), ..Body::default() } }
     }
 
     /// Declares a graph input.
@@ -203,7 +214,8 @@ impl Graph {
         let width = if element == INT64 { 8 } else { 4 };
         debug_assert_eq!(dims.iter().product::<usize>() * width, data.len(), "{name}");
         let dims = dims.iter().map(|&dim| dim as i64).collect();
-        self.initializers.push(Tensor { dims, data_type: element, name: name.into(), raw_data: data });
+        let tensor = Tensor { dims, data_type: element, name: name.into(), raw_data: data, ..Tensor::default() };
+        self.body.initializer.push(tensor);
         name.into()
     }
 
@@ -219,47 +231,41 @@ impl Graph {
         name.into()
     }
 
-    /// Writes the model file. Weights are encoded one by one, so that memory holds them once.
-    pub(crate) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+    /// Writes the graph into `out` and its weights into `data`, a file beside it whose name is `data_name`. Backends map such a file: pages that
+    /// are not computed with take no memory, and processes share the others.
+    pub(crate) fn write(mut self, out: &mut impl Write, data: &mut impl Write, data_name: &str) -> io::Result<()> {
+        let mut end = 0;
+        for tensor in self.body.initializer.iter_mut().filter(|tensor| tensor.raw_data.len() >= BESIDE_FROM) {
+            let bytes = std::mem::take(&mut tensor.raw_data);
+            let begin = usize::next_multiple_of(end, ALIGNMENT);
+            data.write_all(&[0; ALIGNMENT][..begin - end])?;
+            data.write_all(&bytes)?;
+            end = begin + bytes.len();
+            tensor.data_location = EXTERNAL;
+            tensor.external_data = [
+                ("location", data_name.to_owned()),
+                ("offset", begin.to_string()),
+                ("length", bytes.len().to_string()),
+            ]
+            .map(|(key, value)| Entry { key: key.into(), value })
+            .to_vec();
+        }
         let model = Model {
             ir_version: IR_VERSION,
             producer_name: "chaperone".into(),
+            graph: Some(self.body),
             opset_import: vec![OperatorSetId { domain: String::new(), version: OPSET }],
         };
-        out.write_all(&model.encode_to_vec())?;
-        let body = self.body.encode_to_vec();
-        let weights: usize = self.initializers.iter().map(|tensor| field_len(INITIALIZER, tensor.encoded_len())).sum();
-        write_key(out, GRAPH, body.len() + weights)?;
-        out.write_all(&body)?;
-        for tensor in &self.initializers {
-            write_key(out, INITIALIZER, tensor.encoded_len())?;
-            // Everything but the bulk, then the bulk itself: field 9 is the last one.
-            let head = Tensor { raw_data: Bytes::new(), ..tensor.clone() };
-            out.write_all(&head.encode_to_vec())?;
-            write_key(out, RAW_DATA, tensor.raw_data.len())?;
-            out.write_all(&tensor.raw_data)?;
-        }
-        Ok(())
+        out.write_all(&model.encode_to_vec())
     }
 }
 
-/// Field number of `ModelProto.graph`.
-const GRAPH: u32 = 7;
-/// Field number of `GraphProto.initializer`.
-const INITIALIZER: u32 = 5;
-/// Field number of `TensorProto.raw_data`.
-const RAW_DATA: u32 = 9;
-
-fn field_len(field: u32, len: usize) -> usize {
-    key_len(field) + encoded_len_varint(len as u64) + len
-}
-
-fn write_key(out: &mut impl Write, field: u32, len: usize) -> io::Result<()> {
-    let mut key = Vec::with_capacity(12);
-    encode_key(field, WireType::LengthDelimited, &mut key);
-    encode_varint(len as u64, &mut key);
-    out.write_all(&key)
-}
+/// `TensorProto.DataLocation.EXTERNAL`.
+const EXTERNAL: i32 = 1;
+/// Bytes from which on a tensor lies in the file of weights. Small ones, shapes and axes among them, stay in the graph, where optimisers want them.
+const BESIDE_FROM: usize = 1024;
+/// Weights begin at multiples of so many bytes: a line of the processor's cache.
+const ALIGNMENT: usize = 64;
 
 fn value_info(name: &str, element: i32, dims: &[Dim]) -> ValueInfo {
     let dim = dims
@@ -289,47 +295,40 @@ pub(crate) fn transpose(data: &[u8], rows: usize, columns: usize) -> Bytes {
 mod tests {
     use super::*;
 
-    #[derive(Clone, PartialEq, Message)]
-    struct WholeGraph {
-        #[prost(message, repeated, tag = "1")]
-        node: Vec<Node>,
-        #[prost(message, repeated, tag = "5")]
-        initializer: Vec<Tensor>,
-        #[prost(message, repeated, tag = "11")]
-        input: Vec<ValueInfo>,
-        #[prost(message, repeated, tag = "12")]
-        output: Vec<ValueInfo>,
-    }
-
-    #[derive(Clone, PartialEq, Message)]
-    struct WholeModel {
-        #[prost(int64, tag = "1")]
-        ir_version: i64,
-        #[prost(message, optional, tag = "7")]
-        graph: Option<WholeGraph>,
-        #[prost(message, repeated, tag = "8")]
-        opset_import: Vec<OperatorSetId>,
-    }
-
     #[test]
-    fn streamed_file_decodes_to_what_was_built() {
+    fn what_is_written_decodes_to_what_was_built() {
         let mut graph = Graph::new("sum");
         let x = graph.input("x", FLOAT, &[Dim::Named("batch"), Dim::Fixed(2)]);
         let w = graph.floats("w", &[2], &[1.5, -2.0]);
+        graph.floats("odd", &[257], &[0.5; 257]);
+        graph.floats("bulk", &[16, 20], &[2.5; 320]);
         graph.ints("axes", &[1]);
         graph.node("Softmax", "y", &[&x, &w], &[("axis", Value::Int(-1)), ("pads", Value::Ints(vec![0, 1]))]);
         graph.output("y", FLOAT, &[Dim::Named("batch"), Dim::Fixed(2)]);
-        let mut file = Vec::new();
-        graph.write(&mut file).unwrap();
+        let built = graph.body.clone();
+        let (mut file, mut data) = (Vec::new(), Vec::new());
+        graph.write(&mut file, &mut data, "sum.onnx.data").unwrap();
 
-        let model = WholeModel::decode(&file[..]).unwrap();
+        let model = Model::decode(&file[..]).unwrap();
         assert_eq!(model.ir_version, IR_VERSION);
         assert_eq!(model.opset_import[0].version, OPSET);
-        let read = model.graph.unwrap();
-        assert_eq!(read.node, graph.body.node);
-        assert_eq!(read.initializer, graph.initializers);
-        assert_eq!(read.input, graph.body.input);
-        assert_eq!(read.output, graph.body.output);
+        let mut read = model.graph.unwrap();
+        let mut places = Vec::new();
+        for tensor in read.initializer.iter_mut().filter(|tensor| tensor.data_location == EXTERNAL) {
+            let of = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).unwrap().value.clone();
+            assert_eq!(of("location"), "sum.onnx.data");
+            let (offset, length): (usize, usize) = (of("offset").parse().unwrap(), of("length").parse().unwrap());
+            places.push((tensor.name.clone(), offset, length));
+            tensor.raw_data = Bytes::copy_from_slice(&data[offset..offset + length]);
+            (tensor.external_data, tensor.data_location) = (Vec::new(), 0);
+        }
+        assert_eq!(
+            places,
+            [("odd".to_owned(), 0, 1028), ("bulk".to_owned(), 1088, 1280)],
+            "small ones stay, lines begin whole"
+        );
+        assert_eq!(data.len(), 1088 + 1280);
+        assert_eq!(read, built);
     }
 
     #[test]
