@@ -16,7 +16,7 @@ version=1.31.1
 say() { printf '== %s\n' "$*" >&2; }
 fail() { printf 'pack: %s\n' "$*" >&2; exit 1; }
 [ -x "$programs/chaperone-bench" ] || fail "$programs/chaperone-bench is missing: cargo build --release --workspace --bin chaperone-bench"
-[ -f "$repository/embed-minilm/model.onnx" ] || fail "the models are missing: make models"
+[ -f "$repository/embed-minilm/model.onnx.data" ] || fail "the models are missing: make models"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -169,24 +169,23 @@ try {
   await tom.keyboard.press('b');
   await tom.keyboard.press('g');
   // Shown as it is, and opened by its signed address.
-  await shown.evaluate(async (image) => {
-    await image.decode();
-    while (getComputedStyle(image).filter !== 'none') await new Promise(requestAnimationFrame);
-  });
+  await tom.waitForFunction((image) => image.complete && image.naturalWidth > 0 && getComputedStyle(image).filter === 'none', await shown.elementHandle());
 
   step('ten cases by keyboard alone');
   const worked = new Set();
   for (let round = 0; round < 10; round++) {
     const here = caseOf(mia);
     worked.add(here);
-    await mia.keyboard.press(round % 2 ? '3' : '1');
-    await mia.locator('.choice[aria-pressed=true]').first().waitFor();
+    const [key, name] = round % 2 ? ['3', 'Warn'] : ['1', 'No violation'];
+    await mia.keyboard.press(key);
+    await mia.locator('.choice[aria-pressed=true]', { hasText: name }).waitFor();
     await mia.keyboard.press('n');
     await mia.waitForURL((url) => !url.pathname.endsWith(here));
     await claimed(mia);
   }
   const made = (await api('/v1/decisions?reviewer=mia&limit=20')).items.filter(({ overturned_at: undone }) => !undone);
   assert.deepEqual([made.length, worked.size], [10, 10]);
+  assert.deepEqual(made.map(({ ruling, action }) => action ?? ruling).sort(), [...Array(5).fill('dismiss'), ...Array(5).fill('warn')]);
 
   step('an appeal overturns one; whoever decided never gets it');
   const appealed = made.find(({ ruling }) => ruling === 'act');

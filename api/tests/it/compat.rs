@@ -100,6 +100,29 @@ async fn i5_perspective_scores_have_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn i5_identity_attack_is_the_higher_of_both_kinds_of_hate() {
+    let service = Service::start_with(|config| {
+        config.models.load = ["embed-minilm", "toxicity-minilm"].map(|name| format!("fake:{name}")).to_vec();
+        config.pipeline.text_models = vec!["toxicity-minilm".to_owned()];
+        config.pipeline.picture_models = Vec::new();
+    })
+    .await;
+    for (hate, identity_hate) in [(0.9375, 0.25), (0.25, 0.9375)] {
+        let text = format!("good evening. they are fake:hate={hate} fake:identity_hate={identity_hate} people.");
+        let answer = analyze(&service, |request| {
+            request["comment"]["text"] = json!(text);
+            request["requestedAttributes"] = json!({ "IDENTITY_ATTACK": {} });
+            request["spanAnnotations"] = json!(true);
+        });
+        let attribute = &answer.await.expect(200)["attributeScores"]["IDENTITY_ATTACK"];
+        assert_eq!(attribute["summaryScore"]["value"], 0.9375, "{attribute:#}");
+        let spans = attribute["spanScores"].as_array().unwrap();
+        let highest = spans.iter().map(|span| span["score"]["value"].as_f64().unwrap()).fold(0.0, f64::max);
+        assert_eq!(highest, 0.9375, "{attribute:#}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn i5_perspective_errors_have_its_shape() {
     let service = Service::start().await;
     for (attribute, value, kind, words) in [

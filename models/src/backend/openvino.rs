@@ -60,7 +60,7 @@ impl OpenVinoBackend {
             (RwPropertyKey::HintEnableCpuPinning, "NO"),
         ];
         core.set_properties(&DeviceType::CPU, properties).map_err(failed)?;
-        // An ONNX file holds its weights itself: there is no second file.
+        // No second file is named: weights that lie beside an ONNX graph are found by the graph.
         let model = core.read_model_from_file(&graph.to_string_lossy(), "").map_err(failed)?;
         let mut model = core.compile_model(&model, DeviceType::CPU).map_err(failed)?;
         let request = model.create_infer_request().map_err(failed)?;

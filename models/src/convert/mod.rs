@@ -109,7 +109,7 @@ fn write_graph(graph: onnx::Graph, into: &Path) -> Result<(), ModelError> {
     let create = |path: &Path| File::create(path).map(BufWriter::new).map_err(|error| io_error("create", path, &error));
     let (mut out, mut data) = (create(&path)?, create(&data_path)?);
     let written = graph.write(&mut out, &mut data, DATA).and_then(|()| data.flush()).and_then(|()| out.flush());
-    written.map_err(|error| io_error("write", &path, &error))
+    written.map_err(|error| io_error("write the graph and the weights of", &path, &error))
 }
 
 fn io_error(what: &str, path: &Path, error: &std::io::Error) -> ModelError {

@@ -138,7 +138,7 @@ FITTED = "# From here on written by models/training/encoder/stack.py, fitted on 
 
 
 def write_spec(path, lines, folder):
-    """Puts the fitted numbers and the digests of the weights into `model.toml`. The digest of `model.onnx` is the converter's."""
+    """Puts the fitted numbers and the digests of the weights into `model.toml`. The digests of `model.onnx` and its weights are the converter's."""
     kept = path.read_text().split(FITTED)[0]
     for name in ("changes.safetensors", "glance.onnx"):
         digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()

@@ -190,10 +190,14 @@ pub async fn analyze(
         if analysis.spans { score_sentences(&app, &caller.tenant, &analysis.text, &whole).await? } else { Vec::new() };
     let mut attribute_scores = BTreeMap::new();
     for wanted in analysis.attributes {
-        let highest =
-            |scores: &Scores| wanted.labels.iter().filter_map(|label| scores.get(*label)).copied().reduce(f32::max);
+        let speaks = |label: &&&str| spoken.languages.iter().any(|language| offer.speaks(label, language));
+        let labels: Vec<&str> = wanted.labels.iter().filter(speaks).copied().collect();
+        let highest = |scores: &Scores| {
+            let all: Option<Vec<f32>> = labels.iter().map(|label| scores.get(*label).copied()).collect();
+            all?.into_iter().reduce(f32::max)
+        };
         let Some(value) = highest(&whole) else {
-            // The model is there, and did not say: it failed, and `pipeline.on_model_failure.check` let the text pass.
+            // The models are there, and one did not say: it failed, and `pipeline.on_model_failure.check` let the text pass.
             return Err(ApiError::unavailable(
                 "unavailable",
                 format!("No model scores {} now: try again.", wanted.name),
