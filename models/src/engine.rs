@@ -180,11 +180,11 @@ impl Engine {
             });
         }
         let models = all(loading).await?;
-        let _ = tokio::task::spawn_blocking({
-            let root = repository.root().to_owned();
-            move || heap::give_back(&root)
-        })
-        .await;
+        let root = repository.root().to_owned();
+        if let Ok(released) = tokio::task::spawn_blocking(move || heap::give_back(&root)).await {
+            // Nobody waits for it.
+            drop(tokio::task::spawn_blocking(move || heap::read_ahead(released)));
+        }
         Self::of(models)
     }
 

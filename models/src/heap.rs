@@ -1,15 +1,33 @@
 //! What loading leaves behind. Backends read a model into the C library's heap or map its weights, lay them out anew for their kernels, and never
 //! look at most of what they read again. With the four default models these are more than 200 MB that nobody asks for.
 
-use std::path::Path;
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 
-/// Gives back to the system what the C library has free, and the pages of weight files in `repository` that are mapped to be read. Some
-/// milliseconds.
-pub(crate) fn give_back(repository: &Path) {
+/// Gives back to the system what the C library has free, and the pages of weight files in `repository` that are mapped to be read: those files
+/// are answered. Some milliseconds.
+pub(crate) fn give_back(repository: &Path) -> BTreeSet<PathBuf> {
     trim();
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let repository = repository.canonicalize().unwrap_or_else(|_| repository.to_owned());
-    maps.lines().filter_map(Mapping::of).filter(|mapping| mapping.path.starts_with(&repository)).for_each(release);
+    let mapped = maps.lines().filter_map(Mapping::of).filter(|mapping| mapping.path.starts_with(&repository));
+    mapped
+        .map(|mapping| {
+            release(&mapping);
+            mapping.path.to_owned()
+        })
+        .collect()
+}
+
+/// Reads files into the system's cache, where releasing them took them from: the first texts should not wait for the disk. As good as possible.
+pub(crate) fn read_ahead(files: BTreeSet<PathBuf>) {
+    for mut file in files.into_iter().filter_map(|path| File::open(path).ok()) {
+        let _ = io::copy(&mut file, &mut io::sink());
+    }
 }
 
 /// A file in this process's memory that it can only read.
@@ -44,8 +62,7 @@ fn trim() {
 
 /// What is asked for again comes back from the file. Without the right to write to the file the system keeps the pages.
 #[cfg(target_os = "linux")]
-#[expect(clippy::needless_pass_by_value, reason = "passed to `for_each` by name")]
-fn release(mapping: Mapping<'_>) {
+fn release(mapping: &Mapping<'_>) {
     #[expect(unsafe_code, reason = "advice about memory that another library has mapped")]
     // SAFETY: to page out changes no content: whoever reads the pages later reads the same bytes. That holds for whatever is there, should
     // the mapping have gone meanwhile, unlike with `MADV_DONTNEED`.
@@ -55,7 +72,7 @@ fn release(mapping: Mapping<'_>) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn release(_: Mapping<'_>) {}
+fn release(_: &Mapping<'_>) {}
 
 #[cfg(test)]
 mod tests {
