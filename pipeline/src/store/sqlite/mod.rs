@@ -62,11 +62,6 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Readers at once.
 const READERS: u32 = 4;
-/// Pages that the one writer keeps, in KiB, negative as SQLite wants it. With SQLite's own 2 MiB the inner pages of the indexes over people and rooms are
-/// read again and again from a million items on.
-const WRITER_CACHE: &str = "-16384";
-/// Pages in the log before they are written to their places (16 MiB): a page that many items touch is written once for more of them.
-const CHECKPOINT_PAGES: &str = "4000";
 /// How long a connection waits for another process that holds the file.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -113,8 +108,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let options = if memory { options } else { options.journal_mode(SqliteJournalMode::Wal) };
 
-        let writer = options.clone().pragma("cache_size", WRITER_CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
-        let mut connection = writer.connect().await?;
+        let mut connection = options.connect().await?;
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(migration)?;
         if owner {
             events::release_claims(&mut connection).await?;
