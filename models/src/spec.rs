@@ -77,9 +77,8 @@ pub struct ModelSpec {
     /// Image models: side of the square input, in pixels.
     #[serde(default)]
     pub image_size: u32,
-    /// File names inside the folder, by role: `onnx` (`onnx-fp16`, `onnx-int8` for other precisions; `onnx-data`: its weights, where they lie
-    /// beside it), `safetensors`,
-    /// `tokenizer`, `config`, `weights`.
+    /// File names inside the folder, by role: `onnx` (`onnx-fp16`, `onnx-int8` for other precisions), `onnx-data` (its weights, where they lie
+    /// beside it), `safetensors`, `tokenizer`, `config`, `weights`.
     #[serde(default)]
     pub files: std::collections::BTreeMap<String, PathBuf>,
     /// When a batch is cut.

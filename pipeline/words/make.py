@@ -46,7 +46,7 @@ def leaning():
 
 def offending():
     """Chosen on the training posts: words seen twice, shares of at least 0.2. Those that were marked less often than not, and seen fewer than eight times, are
-    taken only when they are more at home in the offending comments of another set: "ferry" was marked once of two times. By cross-validation that takes 0.002
+    taken only when they are more at home in the offending comments of another set: "ferry" was marked once of two times. By cross-validation (a script that is not kept) that takes 0.002
     of character F1 (0.641 for 0.643), and 24 % of the harmless comments of a dev set have such a word instead of 34 %.
     """
     leans = leaning()

@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 
-use crate::harness::{Service, form, png};
+use crate::harness::{Service, form, png, texts_by_one_model};
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
 
@@ -80,12 +80,7 @@ async fn t3_spam_is_cut_at_its_score() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t4_every_message_has_its_toxicity_sentiment_flag_and_reason() {
-    let service = Service::start_with(|config| {
-        config.models.load = ["embed-minilm", "toxicity-minilm"].map(|name| format!("fake:{name}")).to_vec();
-        config.pipeline.text_models = vec!["toxicity-minilm".to_owned()];
-        config.pipeline.picture_models = Vec::new();
-    })
-    .await;
+    let service = Service::start_with(texts_by_one_model).await;
     let items = [
         (json!({ "text": "fake:toxic=0.9375 fake:sentiment=0.125" }), 0.9375, 0.125, true),
         (json!({ "text": "fake:sentiment=0.875" }), 0.0, 0.875, false),

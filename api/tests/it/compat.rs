@@ -7,7 +7,7 @@ use api::config::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Service, key, png};
+use crate::harness::{Answer, Service, key, png, texts_by_one_model};
 
 async fn moderate(service: &Service, input: Value) -> Answer {
     service.post("/v1/moderations", &json!({ "model": "omni-moderation-latest", "input": input })).await
@@ -101,12 +101,7 @@ async fn i5_perspective_scores_have_its_shape() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i5_identity_attack_is_the_higher_of_both_kinds_of_hate() {
-    let service = Service::start_with(|config| {
-        config.models.load = ["embed-minilm", "toxicity-minilm"].map(|name| format!("fake:{name}")).to_vec();
-        config.pipeline.text_models = vec!["toxicity-minilm".to_owned()];
-        config.pipeline.picture_models = Vec::new();
-    })
-    .await;
+    let service = Service::start_with(texts_by_one_model).await;
     for (hate, identity_hate) in [(0.9375, 0.25), (0.25, 0.9375)] {
         let text = format!("good evening. they are fake:hate={hate} fake:identity_hate={identity_hate} people.");
         let answer = analyze(&service, |request| {

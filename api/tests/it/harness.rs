@@ -81,6 +81,13 @@ pub(crate) fn config(folder: &Path) -> Config {
     config
 }
 
+/// Texts have the eleven scores of the default model, pictures none.
+pub(crate) fn texts_by_one_model(config: &mut Config) {
+    config.models.load = ["embed-minilm", "toxicity-minilm"].map(|name| format!("fake:{name}")).to_vec();
+    config.pipeline.text_models = vec!["toxicity-minilm".to_owned()];
+    config.pipeline.picture_models = Vec::new();
+}
+
 /// A key and its entry in `[auth]`.
 pub(crate) fn key(name: &str, tenant: &str, scopes: &[api::config::Scope]) -> (String, api::config::KeyConfig) {
     use sha2::{Digest, Sha256};

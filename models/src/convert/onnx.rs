@@ -231,8 +231,8 @@ impl Graph {
         name.into()
     }
 
-    /// Writes the graph into `out` and its weights into `data`, a file beside it whose name is `data_name`. Backends map such a file: pages that
-    /// are not computed with take no memory, and processes share the others.
+    /// Writes the graph into `out` and its weights into `data`, a file beside it whose name is `data_name`. Backends map such a file: its pages
+    /// are the system's cache of files, which it can take back and which processes share.
     pub(crate) fn write(mut self, out: &mut impl Write, data: &mut impl Write, data_name: &str) -> io::Result<()> {
         let mut end = 0;
         for tensor in self.body.initializer.iter_mut().filter(|tensor| tensor.raw_data.len() >= BESIDE_FROM) {

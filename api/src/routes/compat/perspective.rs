@@ -190,8 +190,7 @@ pub async fn analyze(
         if analysis.spans { score_sentences(&app, &caller.tenant, &analysis.text, &whole).await? } else { Vec::new() };
     let mut attribute_scores = BTreeMap::new();
     for wanted in analysis.attributes {
-        let speaks = |label: &&&str| spoken.languages.iter().any(|language| offer.speaks(label, language));
-        let labels: Vec<&str> = wanted.labels.iter().filter(speaks).copied().collect();
+        let labels = offer.speaking(&wanted.labels, &spoken.languages);
         let highest = |scores: &Scores| {
             let all: Option<Vec<f32>> = labels.iter().map(|label| scores.get(*label).copied()).collect();
             all?.into_iter().reduce(f32::max)

@@ -83,6 +83,12 @@ impl Offer {
         languages.iter().any(|known| known.eq_ignore_ascii_case(language) || known.eq_ignore_ascii_case(plain))
     }
 
+    /// Those of these labels whose models know one of these languages.
+    pub fn speaking(&self, labels: &[&'static str], languages: &[String]) -> Vec<&'static str> {
+        let knows = |label: &&str| languages.iter().any(|language| self.speaks(label, language));
+        labels.iter().copied().filter(knows).collect()
+    }
+
     /// A language of the label's models, for texts that do not show theirs.
     pub fn usual_language(&self, label: &str) -> &str {
         let languages = self.labels.get(label);

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     attributes::{DEFAULT_LANGUAGE, Offer},
-    request::Analysis,
+    request::{Analysis, Wanted},
 };
 use crate::error::ApiError;
 
@@ -59,8 +59,8 @@ pub(super) fn settle(
 
 /// The first attribute whose models know none of these languages.
 fn deaf<'a>(analysis: &'a Analysis, offer: &Offer, languages: &[String]) -> Option<&'a str> {
-    let knows = |label: &&str| languages.iter().any(|language| offer.speaks(label, language));
-    analysis.attributes.iter().find(|wanted| !wanted.labels.iter().any(knows)).map(|wanted| wanted.name.as_str())
+    let deaf = |wanted: &&Wanted| offer.speaking(&wanted.labels, languages).is_empty();
+    analysis.attributes.iter().find(deaf).map(|wanted| wanted.name.as_str())
 }
 
 /// Clients look for the phrase `does not support request languages`.
